@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from data._canvas import Canvas, Field, smooth_field, soft_min
+from data._canvas import Canvas, Field, smooth_field, soft_min, streaky_field
 
 ATLAS_PATH = Path(__file__).parent / "atlas" / "icbm152.npz"
 Point = tuple[float, float, float]
 
 # Relative signal of the tissues under each sequence (white scalp fat about 1 on T1).
 TONES: dict[str, dict[str, float]] = {
-    "T1c": dict(white=0.345, grey=0.295, csf=0.11, fat=0.86, skin=0.62, muscle=0.36, bone=0.05, marrow=0.38, vessel=0.72,
+    "T1c": dict(white=0.335, grey=0.30, csf=0.12, fat=0.74, skin=0.50, muscle=0.33, bone=0.05, marrow=0.30, vessel=0.72,
                 mucosa=0.66, globe=0.12, dura=0.42, gland=0.62, sinus=0.62, flow=0.06, air=0.015, plexus=0.66),
     "T1": dict(white=0.50, grey=0.40, csf=0.13, fat=0.92, skin=0.6, muscle=0.36, bone=0.06, marrow=0.5, vessel=0.16,
                mucosa=0.36, globe=0.14, dura=0.26, gland=0.5, sinus=0.24, flow=0.08, air=0.015, plexus=0.3),
@@ -116,15 +116,15 @@ def draw_person(rng: np.random.Generator) -> Person:
     """A random adult; two in ten have clearly wide ventricles and sulci."""
     old = rng.random() < 0.25
     return Person(
-        skull_mm=float(rng.uniform(4.5, 7.5)),
-        scalp_mm=float(rng.uniform(3.5, 7.5)),
+        skull_mm=float(rng.uniform(3.6, 6.2)),
+        scalp_mm=float(rng.uniform(2.8, 6.4)),
         ventricles=float(rng.uniform(0.2, 0.45) if old else rng.uniform(-0.05, 0.22)),
         atrophy=float(rng.uniform(0.3, 0.8) if old else rng.uniform(0.0, 0.35)),
         face_mm=float(rng.normal(0.0, 3.0)),
         ears=bool(rng.random() < 0.7),
         sharpness=float(rng.uniform(1.3, 2.0)),
         marrow=float(rng.uniform(0.5, 1.6)),
-        fat_fade=float(rng.uniform(0.75, 1.1)),
+        fat_fade=float(rng.uniform(0.6, 1.12)),
     )
 
 
@@ -141,8 +141,8 @@ def widen_ventricles(xyz: Field, amount: float) -> Field:
 
 
 # height z -> half width, front y of the face below the brow
-FACE = np.array([(-14, 60, 74), (-28, 60, 76), (-42, 59, 74), (-60, 62, 84), (-80, 61, 91), (-97, 58, 95),
-                 (-118, 52, 90), (-134, 44, 84), (-150, 30, 60)], float)  # fmt: skip
+FACE = np.array([(-14, 70, 74), (-28, 74, 76), (-42, 75, 74), (-60, 76, 84), (-80, 74, 91), (-97, 70, 95),
+                 (-118, 63, 90), (-134, 54, 84), (-150, 38, 60)], float)  # fmt: skip
 
 
 def skin_distance(xyz: Field, ax: Field, hull: Field, person: Person, thickness: Field) -> Field:
@@ -154,7 +154,7 @@ def skin_distance(xyz: Field, ax: Field, hull: Field, person: Person, thickness:
     width = np.interp(z, FACE[::-1, 0], FACE[::-1, 1])
     front = np.interp(z, FACE[::-1, 0], FACE[::-1, 2]) + person.face_mm
     half = (front + 40.0) / 2.0
-    k = (np.abs(ax / width) ** 2.4 + np.abs((y - front + half) / half) ** 2.4) ** (1 / 2.4)
+    k = np.sqrt((ax / width) ** 2 + ((y - front + half) / half) ** 2)
     face = np.maximum((k - 1.0) * np.minimum(width, half), np.maximum(z + 22.0, -148.0 - z)).astype(np.float32)
     spread = np.maximum(0.0, -152.0 - z) * 1.1
     k = np.sqrt((ax / (57.0 + spread)) ** 2 + ((y + 42.0) / (57.0 + 0.3 * spread)) ** 2)
@@ -164,24 +164,26 @@ def skin_distance(xyz: Field, ax: Field, hull: Field, person: Person, thickness:
     skin = soft_min(soft_min(skin, face, 14.0), neck, 22.0)
     skin = soft_min(soft_min(skin, nose.astype(np.float32), 8.0), lids.astype(np.float32), 5.0)
     if person.ears:
-        ear = np.sqrt(((ax - 84.0) / 0.35) ** 2 + ((y + 26.0 + 0.5 * (ax - 84)) / 0.85) ** 2 + ((z + 50.0) / 1.5) ** 2) * 0.4 - 7.0
+        ear = np.sqrt(((ax - 83.0) / 0.35) ** 2 + ((y + 26.0 + 0.5 * (ax - 84)) / 0.85) ** 2 + ((z + 50.0) / 1.5) ** 2) * 0.4 - 7.0
         skin = soft_min(skin, ear.astype(np.float32), 4.0)
     return skin
 
 
 def _paint_soft_parts(canvas: Canvas, tone: dict[str, float], skin: Field, grain: list[Field], person: Person) -> None:
     """Skin, fat, and the muscle below it with its fat planes."""
-    size = skin.shape[0]
     fat = tone["fat"] * person.fat_fade * (1.0 + 0.07 * grain[1] + 0.05 * grain[2])
     canvas.paint(canvas.cover(skin, 1.5), np.asarray(fat, np.float32))
     canvas.paint(canvas.cover(skin, 1.5) * np.clip(1.0 + skin / 1.6, 0.0, 1.0), tone["skin"])
     if float(canvas.xyz[2].min()) > 0.0:
         return
     depth = person.scalp_mm + 2.0 + np.clip(-canvas.xyz[1] / 25.0, -1.0, 3.0)
-    planes = np.exp(-((grain[1] / 0.30) ** 2)) * 0.55 + 0.45 * np.exp(-((grain[2] / 0.22) ** 2))
-    muscle = tone["muscle"] * (1.0 + 0.16 * grain[2] + 0.1 * grain[0]) + (0.75 * tone["fat"] - tone["muscle"]) * 0.62 * planes
+    streaks = grain[4] + 0.5 * grain[2]
+    planes = np.exp(-((streaks / 0.35) ** 2)) * np.clip(0.6 + 0.5 * grain[1], 0.1, 1.0)
+    planes = np.maximum(planes, np.clip(0.9 * grain[1] - 0.7, 0.0, 0.9))
+    dark = np.clip(-0.9 * grain[5] - 0.9, 0.0, 0.8)
+    muscle = tone["muscle"] * (1.0 + 0.12 * grain[2] + 0.12 * grain[0] - 0.75 * dark)
+    muscle = muscle + (0.95 * fat - muscle) * 0.7 * planes
     canvas.paint(canvas.cover(skin + depth + 1.5 * grain[1], 2.0), np.asarray(muscle, np.float32))
-    assert muscle.shape == (size, size)
 
 
 AIR_CELLS: list[tuple[Point, Point]] = [
@@ -205,15 +207,18 @@ def _paint_face(canvas: Canvas, tone: dict[str, float], grain: list[Field], pers
     """Muscles, bones, orbits and air spaces below and in front of the brain."""
     meat = np.asarray(tone["muscle"] * (1.0 + 0.12 * grain[2] + 0.08 * grain[0]), np.float32)
     for centre, radii in MUSCLES:
-        canvas.paint_in(canvas.ellipsoid(centre, radii), meat, 0.85)
+        shape = canvas.ellipsoid(centre, radii)
+        if shape is not None:
+            canvas.paint_in((shape[0], shape[1] + 2.0 * grain[1][shape[0]]), meat, 0.6)
     for centre, radii, share in BONES:
         shape = canvas.ellipsoid(centre, radii)
-        canvas.paint_in(shape, tone["bone"])
         if shape is not None:
             window, distance = shape
+            distance = distance + 0.8 * grain[1][window]
             rough = grain[2][window]
+            canvas.paint_in((window, distance), tone["bone"], 0.8)
             fill = np.clip(share * person.marrow * (0.8 + 0.35 * rough), 0.0, 1.3) * tone["marrow"]
-            canvas.paint_in((window, distance + 2.0), _full(fill, window, canvas.image.shape))
+            canvas.paint_in((window, distance + 1.4), _full(fill, window, canvas.image.shape))
 
 
 def _full(part: Field, window: tuple[slice, slice], shape: tuple[int, ...]) -> Field:
@@ -223,19 +228,19 @@ def _full(part: Field, window: tuple[slice, slice], shape: tuple[int, ...]) -> F
     return out
 
 
-def _paint_orbits(canvas: Canvas, tone: dict[str, float], person: Person) -> None:
+def _paint_orbits(canvas: Canvas, tone: dict[str, float], grain: list[Field], person: Person) -> None:
     """Orbital fat, eye muscles, optic nerves and globes."""
     canvas.paint_in(canvas.ellipsoid((29, 44, -38), (18, 27, 17)), tone["bone"])
-    canvas.paint_in(canvas.ellipsoid((29, 46, -38), (16, 27, 15)), 0.9 * tone["fat"] * person.fat_fade)
+    canvas.paint_in(canvas.ellipsoid((29, 46, -38), (16, 27, 15)), np.asarray(tone["fat"] * person.fat_fade * (0.8 + 0.12 * grain[2]), np.float32))
     for start, end, radius in (
         ((21, 62, -38), (12, 22, -33), 2.2), ((43, 58, -38), (17, 20, -35), 2.0), ((31, 58, -26), (13, 20, -29), 2.0),
         ((31, 58, -50), (13, 20, -38), 2.2), ((31, 50, -38), (7, 10, -24), 2.0),
     ):  # fmt: skip
         canvas.paint_in(canvas.capsule(start, end, radius), 1.1 * tone["muscle"])
     eye = canvas.ellipsoid((32, 60, -38), (12, 12, 12))
-    canvas.paint_in(eye, tone["mucosa"])
+    canvas.paint_in(eye, 1.3 * tone["muscle"])
     if eye is not None:
-        canvas.paint_in((eye[0], eye[1] + 1.3), tone["globe"])
+        canvas.paint_in((eye[0], eye[1] + 1.1), tone["globe"])
     canvas.paint_in(canvas.ellipsoid((32, 68.5, -38), (5, 2.5, 5)), 0.5 * (tone["muscle"] + tone["globe"]))
 
 
@@ -247,12 +252,12 @@ def _paint_air(canvas: Canvas, tone: dict[str, float], grain: list[Field]) -> No
         if shape is None:
             continue
         window, distance = shape
-        distance = distance + 0.8 * grain[1][window]
-        canvas.paint_in((window, distance - 1.0), tone["bone"], 0.8)
-        canvas.paint_in((window, distance), tone["mucosa"], 0.75)
+        distance = distance + (2.2 if number in (0, 4, 5, 6) else 1.2) * grain[1][window]
+        canvas.paint_in((window, distance - 0.6), tone["bone"], 0.5)
+        canvas.paint_in((window, distance), tone["mucosa"], 0.25 + 0.3 * (number in (0, 4)))
         busy = (0.75 if number in (0, 4) else 0.12) * walls[window]
         inside = tone["air"] + busy * tone["mucosa"]
-        canvas.paint_in((window, distance + 1.4), _full(inside, window, canvas.image.shape))
+        canvas.paint_in((window, distance + 0.9), _full(inside, window, canvas.image.shape))
     canvas.paint_in(canvas.ellipsoid((0, 54, -60), (1.1, 34, 24)), tone["mucosa"], 0.7)
     canvas.paint_in(canvas.ellipsoid((0, 48, -85), (24, 34, 2.2)), tone["bone"])
 
@@ -267,8 +272,8 @@ def _paint_skull(canvas: Canvas, tone: dict[str, float], hull: Field, thick: Fie
     mottled = np.clip(0.75 + 0.4 * grain[1] + 0.25 * grain[2], 0.0, 1.6) * person.marrow
     marrow = np.clip(2.4 * middle - 0.5, 0.0, 1.0) * cover
     canvas.paint(np.asarray(marrow, np.float32), np.asarray(np.minimum(mottled, 1.5) * tone["marrow"], np.float32))
-    base = np.clip(-(hull + 3.0) / 4.0, 0.0, 1.0) * cover
-    canvas.paint(np.asarray(base * 0.8, np.float32), np.asarray(np.clip(0.35 + 0.3 * grain[2] + 0.25 * grain[1], 0.05, 1.2) * tone["marrow"], np.float32))
+    base = np.clip(-(hull + 1.0) / 3.0, 0.0, 1.0) * cover
+    canvas.paint(np.asarray(base * 0.8, np.float32), np.asarray(np.clip(0.55 + 0.4 * grain[2] + 0.4 * grain[1], 0.05, 1.6) * tone["marrow"], np.float32))
 
 
 def _paint_sella(canvas: Canvas, tone: dict[str, float]) -> None:
@@ -288,7 +293,7 @@ def _paint_brain(canvas: Canvas, tone: dict[str, float], fold: Field, cavity: Fi
     white = np.clip((white - 0.5) * person.sharpness + 0.5, 0.0, 1.0) * (1.0 - csf)
     brain = tone["grey"] * (1.0 - white - csf) + tone["white"] * white
     brain = brain * (1.0 + 0.025 * grain[0] + 0.02 * grain[2]) + tone["csf"] * csf
-    canvas.paint(canvas.cover(cavity - 1.2, 1.2), tone["dura"])
+    canvas.paint(canvas.cover(cavity - 1.0, 1.2) * np.clip(0.5 + 0.4 * grain[1], 0.1, 0.9), tone["dura"])
     canvas.paint(canvas.cover(cavity, 1.2), np.asarray(brain, np.float32))
     return np.asarray(csf, np.float32)
 
@@ -310,9 +315,9 @@ def _paint_vessels(canvas: Canvas, tone: dict[str, float], cavity: Field, csf: F
     above = np.clip((z + 4.0 + 0.25 * np.minimum(y, 0)) / 6.0, 0.0, 1.0)
     falx = inside * above * np.clip((cavity - falx_edge) / 6.0, 0.0, 1.0) * canvas.cover(x - 0.5, 1.2)
     canvas.paint(falx * 0.75, tone["dura"])
-    sheet = np.abs(z - (-24.0 + 0.10 * (y + 100.0) + 0.36 * np.clip(34.0 - x, 0.0, 34.0) * np.clip((y + 100) / 60, 0.1, 1.0)))
+    sheet = np.abs(z + 1.5 * grain[0] - (-24.0 + 0.10 * (y + 100.0) + 0.36 * np.clip(34.0 - x, 0.0, 34.0) * np.clip((y + 100) / 60, 0.1, 1.0)))
     tent = inside * canvas.cover(sheet - 0.55, 1.2) * np.clip((-22.0 - y) / 8.0, 0.0, 1.0)
-    canvas.paint(tent * 0.55, tone["dura"])
+    canvas.paint(tent * np.clip(0.4 + 0.3 * grain[3], 0.05, 0.7), tone["dura"])
     sinus = np.maximum(x - np.clip(3.2 + 0.5 * cavity, 0.0, 5.0), cavity - 2.0)
     canvas.paint(canvas.cover(sinus, 1.5) * canvas.cover(-4.5 - cavity) * above, tone["sinus"])
     transverse = np.sqrt((cavity + 1.0) ** 2 + (z + 25.0) ** 2) - 3.2
@@ -324,16 +329,21 @@ def _paint_vessels(canvas: Canvas, tone: dict[str, float], cavity: Field, csf: F
         ((12, 8, -34), (8, 2, -20), 1.8, "vessel"),
     )  # fmt: skip
     for start, end, radius, name in tubes:
-        canvas.paint_in(canvas.capsule(start, end, radius), tone[name], 0.8)
+        shape = canvas.capsule(start, end, radius)
+        if shape is not None:
+            window, distance = shape
+            present = 0.75 * np.clip(0.7 + 0.9 * grain[1][window] + 0.5 * grain[3][window], 0.0, 1.0)
+            wiggly = canvas.cover(distance + 0.35 + 0.6 * grain[2][window], 1.3) * present
+            canvas.image[window] += wiggly * (tone[name] - canvas.image[window])
     for centre, radii in (((22.0, -42.0, 8.0), (4.0, 9.0, 4.0)), ((12.0, -20.0, 18.0), (3.0, 13.0, 2.0)), ((0.0, -56.0, -36.0), (4.0, 3.0, 2.0))):
         shape = canvas.ellipsoid(centre, radii)
         if shape is not None:
             window, distance = shape
             patchy = canvas.cover(distance + 0.8 * grain[2][window], 2.0) * np.clip(2.0 * csf[window], 0.25, 1.0)
             canvas.image[window] += 0.8 * patchy * (tone["plexus"] - canvas.image[window])
-    course = np.exp(-((grain[3] / 0.16) ** 2)) * np.clip(1.6 * grain[1] - 0.6, 0.0, 1.0)
-    rim = np.clip((cavity + 16.0) / 12.0, 0.0, 1.0)
-    canvas.paint(np.asarray(inside * course * np.clip(2.2 * csf - 0.3, 0.0, 1.0) * rim * 0.8, np.float32), tone["vessel"])
+    course = np.exp(-((grain[3] / 0.15) ** 2)) * np.clip(1.6 * grain[1] - 0.3, 0.0, 1.0)
+    rim = np.clip((cavity + 40.0) / 25.0, 0.0, 1.0)
+    canvas.paint(np.asarray(inside * course * np.clip(2.2 * csf - 0.2, 0.06, 1.0) * rim * 0.8, np.float32), tone["vessel"])
 
 
 def paint_head(canvas: Canvas, tone: dict[str, float], fold: Field, person: Person, rng: np.random.Generator) -> Field:
@@ -351,6 +361,7 @@ def paint_head(canvas: Canvas, tone: dict[str, float], fold: Field, person: Pers
     """
     size = canvas.ax.shape[0]
     grain = [smooth_field(rng, size, cells) for cells in (9, 26, 60, 34)]
+    grain += [streaky_field(rng, size, 34, 12), streaky_field(rng, size, 15, 9)]
     atlas = load_atlas()
     hull = sample(atlas.hull, canvas.xyz, atlas.coarse_origin, atlas.coarse_mm, -1.0)
     cavity = dura_distance(canvas.xyz)
@@ -358,11 +369,12 @@ def paint_head(canvas: Canvas, tone: dict[str, float], fold: Field, person: Pers
     skin = skin_distance(canvas.xyz, canvas.ax, hull, person, thick + person.scalp_mm * np.clip(1 + 0.10 * grain[0], 0.5, 1.6))
     low = float(canvas.xyz[2].min()) < 5.0
     _paint_soft_parts(canvas, tone, skin, grain, person)
+    canvas.body = canvas.cover(skin + 3.0, 2.0)
     if low:
         _paint_face(canvas, tone, grain, person)
     _paint_skull(canvas, tone, hull, thick, grain, person)
     if low:
-        _paint_orbits(canvas, tone, person)
+        _paint_orbits(canvas, tone, grain, person)
         _paint_air(canvas, tone, grain)
         _paint_sella(canvas, tone)
         _paint_cord(canvas, tone)

@@ -47,6 +47,12 @@ def smooth_field(rng: np.random.Generator, size: int, cells: int) -> Field:
     return np.asarray(2.0 * (basis @ grid @ basis.T), np.float32)
 
 
+def streaky_field(rng: np.random.Generator, size: int, across: int, along: int) -> Field:
+    """Like ``smooth_field``, with blobs ``1 / across`` of the frame wide and ``1 / along`` high."""
+    grid = rng.standard_normal((along + 3, across + 3)).astype(np.float32)
+    return np.asarray(2.0 * (spline_basis(size, along) @ grid @ spline_basis(size, across).T), np.float32)
+
+
 def white_noise(rng: np.random.Generator, size: int) -> Field:
     """Unit-variance noise with the grain of a 256 x 256 acquisition."""
     grid = rng.standard_normal((NOISE_GRID, NOISE_GRID), dtype=np.float32)
@@ -74,6 +80,8 @@ class Canvas:
     xyz: Field
     pixel: float
     image: Field
+
+    body: Field | None = None  # coverage of the head; windowed shapes are cut to it once set
 
     def __post_init__(self) -> None:
         self.ax = np.abs(self.xyz[0])
@@ -141,4 +149,7 @@ class Canvas:
         window, distance = shape
         part = self.image[window]
         tone = value[window] if isinstance(value, np.ndarray) else value
-        part += opacity * self.cover(distance) * (tone - part)
+        alpha = opacity * self.cover(distance)
+        if self.body is not None:
+            alpha = alpha * self.body[window]
+        part += alpha * (tone - part)

@@ -70,7 +70,7 @@ def _glioma(rng: np.random.Generator, uv: Field, xyz: Field, dura: Field) -> Les
         turn, share = rng.uniform(0, 2 * np.pi), rng.uniform(0.4, 0.75)
         blobs.append((u + 0.8 * radius * float(np.cos(turn)), v + 0.8 * radius * float(np.sin(turn)), float(share * radius)))
     return Lesion(
-        "glioma", kind, tuple(blobs), _waves(rng, 0.13), float(rng.uniform(0.25, 0.6)), float(rng.uniform(0.75, 1.25)),
+        "glioma", kind, tuple(blobs), _waves(rng, 0.15), float(rng.uniform(0.25, 0.6)), float(rng.uniform(0.55, 1.15)),
         float(rng.uniform(6.0, 20.0)) if kind != "infiltrating" else float(rng.uniform(2.0, 7.0)), float(rng.uniform(1.8, 4.5)),
         (float(rng.uniform(0.75, 1.0)), float(rng.uniform(0, np.pi))),
     )  # fmt: skip
@@ -99,7 +99,7 @@ def _meningioma(rng: np.random.Generator, uv: Field, xyz: Field, dura: Field, fa
         turn = rng.uniform(0, 2 * np.pi)
         blobs.append((u + 0.5 * radius * float(np.cos(turn)), v + 0.5 * radius * float(np.sin(turn)), float(rng.uniform(0.5, 0.8)) * radius))
     return Lesion(
-        "meningioma", "solid", tuple(blobs), _waves(rng, 0.045), float(rng.uniform(0.45, 0.75)), float(rng.uniform(0.8, 1.2)),
+        "meningioma", "solid", tuple(blobs), _waves(rng, 0.06), float(rng.uniform(0.45, 0.75)), float(rng.uniform(0.72, 1.1)),
         float(rng.uniform(4.0, 14.0)) if rng.random() < 0.35 else 0.0, 1.5, (float(rng.uniform(0.8, 1.0)), float(rng.uniform(0, np.pi))),
     )  # fmt: skip
 
@@ -112,7 +112,7 @@ def _pituitary(rng: np.random.Generator, uv: Field, xyz: Field, axial: bool) -> 
     row, column = np.unravel_index(int(np.argmin(near)), near.shape)
     up = -1.0  # superior is up in coronal and sagittal pictures
     u, v = float(uv[0, row, column] + rng.normal(0, 0.8)), float(uv[1, row, column] + rng.normal(0, 0.8))
-    low = float(rng.uniform(6.5, 10.5))
+    low = float(rng.uniform(6.0, 11.5))
     if axial:
         low *= 1.15
         blobs = [(u, v, low)]
@@ -124,7 +124,7 @@ def _pituitary(rng: np.random.Generator, uv: Field, xyz: Field, axial: bool) -> 
             high = float(rng.uniform(0.7, 1.45)) * low
             blobs.append((u + float(rng.normal(0, 1.5)), v + up * (0.75 * low + 0.72 * high), high))
     kind = "cystic" if rng.random() < 0.15 else "solid"
-    return Lesion("pituitary", kind, tuple(blobs), _waves(rng, 0.05), 0.55, float(rng.uniform(0.75, 1.15)), 0.0, 2.5, (float(rng.uniform(0.88, 1.0)), 0.0))
+    return Lesion("pituitary", kind, tuple(blobs), _waves(rng, 0.05), 0.55, float(rng.uniform(0.78, 1.1)), 0.0, 2.5, (float(rng.uniform(0.88, 1.0)), 0.0))
 
 
 def draw_lesion(rng: np.random.Generator, label: str, plane: str, uv: Field, xyz: Field, dura: Field) -> Lesion:
@@ -204,7 +204,7 @@ def paint_lesion(
 
 
 def _paint_glioma(canvas: Canvas, lesion: Lesion, signal: dict[str, float], edge: Field, coarse: Field, fine: Field, broad: Field) -> None:
-    bright = np.asarray(lesion.tone * signal["enhancing"] * (1.0 + 0.14 * fine + 0.12 * coarse), np.float32)
+    bright = np.asarray(lesion.tone * signal["enhancing"] * (1.0 + 0.10 * fine + 0.10 * coarse), np.float32)
     core = np.asarray(signal["core"] * (1.0 + 0.15 * coarse + 0.12 * broad), np.float32)
     if lesion.kind == "infiltrating":
         body = np.asarray(signal["low"] * (1.0 + 0.08 * coarse + 0.06 * broad), np.float32)
@@ -213,13 +213,13 @@ def _paint_glioma(canvas: Canvas, lesion: Lesion, signal: dict[str, float], edge
         canvas.paint(np.asarray(0.5 * spots, np.float32), bright)
         return
     if lesion.kind == "ring":
-        thick = lesion.rim * np.clip(1.0 + 0.5 * broad + 0.35 * coarse, 0.15, 2.2)
+        thick = lesion.rim * np.clip(1.0 + 0.6 * broad + 0.45 * coarse, -0.1, 2.4)
         canvas.paint(canvas.cover(edge, 1.3), bright)
         canvas.paint(canvas.cover(edge + thick, 2.0), core)
         bits = np.clip(1.2 * coarse + 0.5 * fine - 1.5, 0.0, 1.0) * canvas.cover(edge + thick)
         canvas.paint(np.asarray(0.7 * bits, np.float32), bright)
         return
-    mix = np.clip(0.55 + 0.55 * coarse + 0.3 * broad + 0.2 * fine, 0.0, 1.0)
+    mix = np.clip(0.5 + 0.38 * coarse + 0.3 * broad + 0.15 * fine, 0.0, 1.0)
     canvas.paint(canvas.cover(edge, 2.0), np.asarray(core + (bright - core) * mix, np.float32))
 
 

@@ -116,23 +116,24 @@ def _cut(rng: np.random.Generator, label: str, plane: str) -> Slice:
     if plane == "sagittal" and label in ("glioma", "meningioma") and mirrored:
         at = -at
     scale = 0.93 * np.exp(rng.normal(0.0, 0.03, 3) + rng.normal(0.0, 0.03))
-    fill = float(rng.uniform(0.86, 0.99) if label == "notumor" else rng.uniform(0.76, 0.98))
+    near = 0.92 if label == "pituitary" else 1.0
+    fill = float(rng.uniform(0.88, 1.03) if label == "notumor" else rng.uniform(0.76, 0.98))
     shift = rng.normal(0.0, 3.0, 2)
     drop = float(rng.uniform(0.02, 0.12))
     squeeze = float(np.exp(rng.normal(0.0, 0.09 if label == "notumor" else 0.025)))
     if plane == "axial":
-        frame = 208.0 * scale[1] / fill
+        frame = near * 208.0 * scale[1] / fill
         middle = np.array([0.0, -15.0 + (7.0 if at < -22 else 0.0), at])
         axes = np.array([[1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
         tilt = 4.0
     elif plane == "coronal":
-        frame = float(rng.uniform(198.0, 242.0)) * scale[2] / 0.93
+        frame = near * float(rng.uniform(198.0, 242.0)) * scale[2] / 0.93
         middle = np.array([0.0, at, 98.0 - frame * (0.5 - drop) / scale[2]])
         axes = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0]])
         tilt = 4.0
     else:
-        frame = float(rng.uniform(212.0, 246.0)) * scale[1] / 0.93
-        middle = np.array([at, -6.0, 98.0 - frame * (0.5 - drop) / scale[2]])
+        frame = near * float(rng.uniform(212.0, 246.0)) * scale[1] / 0.93
+        middle = np.array([at, -3.0, 98.0 - frame * (0.5 - drop) / scale[2]])
         axes = np.array([[0.0, -1.0 if mirrored else 1.0, 0.0], [0.0, 0.0, -1.0]])
         tilt = 2.5
     turn = _rotation(rng, tilt)
@@ -165,8 +166,8 @@ class _Scanner:
 def _scanner(rng: np.random.Generator, label: str, contrast: str) -> _Scanner:
     common = rng.random() < 0.5
     if label != "notumor":
-        return _Scanner(float(rng.uniform(0.35, 0.8)), float(rng.uniform(0.03, 0.14)), float(rng.uniform(0.006, 0.018)),
-                        float(rng.uniform(0.85, 1.25)), float(rng.uniform(0.92, 1.08)), 0.0, 0.0)  # fmt: skip
+        return _Scanner(float(rng.uniform(0.35, 0.8)), float(rng.uniform(0.03, 0.14)), float(rng.uniform(0.004, 0.014)),
+                        float(rng.uniform(0.76, 1.12)), float(rng.uniform(0.92, 1.08)), 0.0, 0.0)  # fmt: skip
     bright = {"T1c": 1.35, "T1": 1.15, "T2": 1.1, "FLAIR": 1.1}[contrast]
     return _Scanner(float(rng.uniform(0.3, 0.8)), float(rng.uniform(0.02, 0.1)), float(rng.uniform(0.004, 0.022)),
                     bright * float(rng.uniform(0.75, 1.35)), float(rng.uniform(0.8, 1.15)),
