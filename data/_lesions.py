@@ -82,9 +82,9 @@ def _meningioma(rng: np.random.Generator, uv: Field, xyz: Field, dura: Field, fa
     on_falx = falx and rng.random() < 0.3
     grad_v, grad_u = np.gradient(dura)
     norm = np.hypot(grad_u, grad_v) + 1e-6
-    if on_falx:
-        site = np.exp(-((xyz[0] / 2.5) ** 2)) * ((dura < -7.0) & (dura > -30.0) & (xyz[2] > 8.0))
-    else:
+    site = np.exp(-((xyz[0] / 2.5) ** 2)) * ((dura < -7.0) & (dura > -30.0) & (xyz[2] > 8.0))
+    on_falx = bool(on_falx and float(site.sum()) > 2.0)
+    if not on_falx:
         site = np.exp(-((dura / 2.0) ** 2)) * (xyz[2] > -36.0) * np.where(xyz[2] < -15.0, 1.4, 1.0)
     row, column = _pick(rng, site.astype(np.float32))
     u, v = float(uv[0, row, column]), float(uv[1, row, column])
