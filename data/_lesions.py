@@ -6,7 +6,7 @@ shape (size, size). A lesion's mask is its enhancing part and its core; oedema a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ class Lesion:
         tone: brightness of the enhancing part, relative to the class's usual one.
         oedema: width of the surrounding oedema in mm, 0 for none.
         rim: thickness of the enhancing rim in mm.
+        stretch: (axis ratio, angle in radians) of the round parts.
+        mottle: strength of the texture inside a solid tumour.
     """
 
     label: str
@@ -37,7 +39,8 @@ class Lesion:
     tone: float
     oedema: float
     rim: float
-    stretch: tuple[float, float] = field(default=(1.0, 0.0))
+    stretch: tuple[float, float] = (1.0, 0.0)
+    mottle: float = 0.06
 
 
 def _waves(rng: np.random.Generator, strength: float) -> tuple[tuple[int, float, float], ...]:
@@ -55,7 +58,7 @@ def _pick(rng: np.random.Generator, weight: Field) -> tuple[int, int]:
 
 
 def _glioma(rng: np.random.Generator, uv: Field, xyz: Field, dura: Field) -> Lesion:
-    radius = float(rng.uniform(9.0, 25.0))
+    radius = float(rng.uniform(9.0, 28.0))
     depth = -dura
     inside = np.clip((depth - 0.4 * radius - 3.0) / 3.0, 0.0, 1.0)
     site = inside * (xyz[2] > -22.0 + 0.15 * np.minimum(xyz[1], 0.0)) * np.where(np.abs(xyz[0]) > 9.0, 1.0, 0.15)
@@ -70,14 +73,14 @@ def _glioma(rng: np.random.Generator, uv: Field, xyz: Field, dura: Field) -> Les
         turn, share = rng.uniform(0, 2 * np.pi), rng.uniform(0.4, 0.75)
         blobs.append((u + 0.8 * radius * float(np.cos(turn)), v + 0.8 * radius * float(np.sin(turn)), float(share * radius)))
     return Lesion(
-        "glioma", kind, tuple(blobs), _waves(rng, 0.15), float(rng.uniform(0.25, 0.6)), float(rng.uniform(0.55, 1.15)),
+        "glioma", kind, tuple(blobs), _waves(rng, 0.15), float(rng.uniform(0.25, 0.6)), float(rng.uniform(0.5, 1.05)),
         float(rng.uniform(6.0, 20.0)) if kind != "infiltrating" else float(rng.uniform(2.0, 7.0)), float(rng.uniform(1.8, 4.5)),
         (float(rng.uniform(0.75, 1.0)), float(rng.uniform(0, np.pi))),
     )  # fmt: skip
 
 
 def _meningioma(rng: np.random.Generator, uv: Field, xyz: Field, dura: Field, falx: bool) -> Lesion:
-    radius = float(rng.uniform(8.0, 22.0))
+    radius = float(rng.uniform(8.0, 26.0))
     sign = float(rng.choice([-1.0, 1.0]))
     on_falx = falx and rng.random() < 0.3
     grad_v, grad_u = np.gradient(dura)
@@ -100,7 +103,7 @@ def _meningioma(rng: np.random.Generator, uv: Field, xyz: Field, dura: Field, fa
         blobs.append((u + 0.5 * radius * float(np.cos(turn)), v + 0.5 * radius * float(np.sin(turn)), float(rng.uniform(0.5, 0.8)) * radius))
     return Lesion(
         "meningioma", "solid", tuple(blobs), _waves(rng, 0.06), float(rng.uniform(0.45, 0.75)), float(rng.uniform(0.72, 1.1)),
-        float(rng.uniform(4.0, 14.0)) if rng.random() < 0.35 else 0.0, 1.5, (float(rng.uniform(0.8, 1.0)), float(rng.uniform(0, np.pi))),
+        float(rng.uniform(4.0, 14.0)) if rng.random() < 0.35 else 0.0, 1.5, (float(rng.uniform(0.8, 1.0)), float(rng.uniform(0, np.pi))), float(rng.uniform(0.03, 0.16)),
     )  # fmt: skip
 
 
@@ -124,7 +127,7 @@ def _pituitary(rng: np.random.Generator, uv: Field, xyz: Field, axial: bool) -> 
             high = float(rng.uniform(0.7, 1.45)) * low
             blobs.append((u + float(rng.normal(0, 1.5)), v + up * (0.75 * low + 0.72 * high), high))
     kind = "cystic" if rng.random() < 0.15 else "solid"
-    return Lesion("pituitary", kind, tuple(blobs), _waves(rng, 0.05), 0.55, float(rng.uniform(0.78, 1.1)), 0.0, 2.5, (float(rng.uniform(0.88, 1.0)), 0.0))
+    return Lesion("pituitary", kind, tuple(blobs), _waves(rng, 0.05), 0.55, float(rng.uniform(0.78, 1.1)), 0.0, 2.5, (float(rng.uniform(0.88, 1.0)), 0.0), float(rng.uniform(0.04, 0.2)))
 
 
 def draw_lesion(rng: np.random.Generator, label: str, plane: str, uv: Field, xyz: Field, dura: Field) -> Lesion:
@@ -170,7 +173,7 @@ def mass_effect(lesion: Lesion, uv: Field, dura: Field) -> Field:
 
 # signal under each sequence: enhancing part, necrosis or cyst, oedema, low-grade tissue, meningioma, adenoma
 SIGNALS: dict[str, dict[str, float]] = {
-    "T1c": dict(enhancing=0.66, core=0.17, oedema=0.215, low=0.205, meningioma=0.64, pituitary=0.53),
+    "T1c": dict(enhancing=0.66, core=0.19, oedema=0.225, low=0.22, meningioma=0.58, pituitary=0.53),
     "T1": dict(enhancing=0.36, core=0.20, oedema=0.30, low=0.29, meningioma=0.37, pituitary=0.40),
     "T2": dict(enhancing=0.52, core=0.85, oedema=0.68, low=0.66, meningioma=0.47, pituitary=0.46),
     "FLAIR": dict(enhancing=0.62, core=0.45, oedema=0.78, low=0.76, meningioma=0.60, pituitary=0.55),
@@ -224,7 +227,7 @@ def _paint_glioma(canvas: Canvas, lesion: Lesion, signal: dict[str, float], edge
 
 
 def _paint_solid(canvas: Canvas, lesion: Lesion, signal: dict[str, float], edge: Field, coarse: Field, fine: Field, broad: Field) -> None:
-    body = lesion.tone * signal[lesion.label] * (1.0 + 0.035 * fine + 0.045 * coarse + 0.04 * broad)
+    body = lesion.tone * signal[lesion.label] * (1.0 + lesion.mottle * (0.5 * fine + 0.8 * coarse + 0.5 * broad))
     canvas.paint(0.5 * canvas.cover(edge - 1.2, 1.5), 0.6 * signal["oedema"])
     canvas.paint(canvas.cover(edge, 1.2), np.asarray(body, np.float32))
     if lesion.kind == "cystic":
