@@ -145,14 +145,23 @@ FACE = np.array([(-14, 70, 74), (-28, 74, 76), (-42, 75, 74), (-60, 76, 84), (-8
                  (-118, 63, 90), (-134, 54, 84), (-150, 38, 60)], float)  # fmt: skip
 
 
+@lru_cache(maxsize=1)
+def face_profile() -> NDArray[np.float64]:
+    """``FACE`` at every millimetre from z = -160 to 0, rounded: columns z, half width, front y."""
+    z = np.arange(-160.0, 1.0)
+    table = [ndimage.gaussian_filter1d(np.interp(z, FACE[::-1, 0], FACE[::-1, k]), 5.0) for k in (1, 2)]
+    return np.stack([z, *table], axis=1)
+
+
 def skin_distance(xyz: Field, ax: Field, hull: Field, person: Person, thickness: Field) -> Field:
     """Signed distance in mm to the skin: calvarium, face, nose, neck and ears, smoothly joined."""
     y, z = xyz[1], xyz[2]
     skin = hull - thickness
     if float(z.min()) > 5.0:
         return skin
-    width = np.interp(z, FACE[::-1, 0], FACE[::-1, 1])
-    front = np.interp(z, FACE[::-1, 0], FACE[::-1, 2]) + person.face_mm
+    profile = face_profile()
+    width = np.interp(z, profile[:, 0], profile[:, 1])
+    front = np.interp(z, profile[:, 0], profile[:, 2]) + person.face_mm
     half = (front + 40.0) / 2.0
     k = np.sqrt((ax / width) ** 2 + ((y - front + half) / half) ** 2)
     face = np.maximum((k - 1.0) * np.minimum(width, half), np.maximum(z + 22.0, -148.0 - z)).astype(np.float32)
@@ -164,7 +173,7 @@ def skin_distance(xyz: Field, ax: Field, hull: Field, person: Person, thickness:
     skin = soft_min(soft_min(skin, face, 14.0), neck, 22.0)
     skin = soft_min(soft_min(skin, nose.astype(np.float32), 8.0), lids.astype(np.float32), 5.0)
     if person.ears:
-        ear = np.sqrt(((ax - 83.0) / 0.35) ** 2 + ((y + 26.0 + 0.5 * (ax - 84)) / 0.85) ** 2 + ((z + 50.0) / 1.5) ** 2) * 0.4 - 7.0
+        ear = np.sqrt(((ax - 82.0) / 0.35) ** 2 + ((y + 26.0 + 0.5 * (ax - 84)) / 0.85) ** 2 + ((z + 50.0) / 1.25) ** 2) * 0.4 - 6.5
         skin = soft_min(skin, ear.astype(np.float32), 4.0)
     return skin
 
@@ -280,8 +289,8 @@ def _paint_sella(canvas: Canvas, tone: dict[str, float]) -> None:
     """Clivus, cavernous sinuses with the carotid flow voids, the pituitary and its stalk."""
     canvas.paint_in(canvas.ellipsoid((0, 14, -40), (20, 22, 9)), 0.8 * tone["marrow"], 0.5)
     canvas.paint_in(canvas.capsule((0, -9, -38), (0, -25, -64), 5.0), 1.1 * tone["marrow"])
-    canvas.paint_in(canvas.ellipsoid((13, 2, -36), (6, 11, 7)), tone["sinus"])
-    canvas.paint_in(canvas.capsule((12, -8, -38), (12, 10, -36), 2.6), tone["flow"])
+    canvas.paint_in(canvas.ellipsoid((12.5, 2, -36), (5, 11, 6.5)), tone["sinus"], 0.55)
+    canvas.paint_in(canvas.capsule((12, -8, -38), (12, 10, -36), 2.4), tone["flow"], 0.8)
     canvas.paint_in(canvas.ellipsoid((0, 2, -35.5), (6.5, 5, 3.5)), tone["gland"])
     canvas.paint_in(canvas.capsule((0, 0, -33), (0, -3, -20), 1.0), tone["gland"], 0.8)
 
