@@ -90,7 +90,7 @@ class TrainingConfig:
         precision: "auto", "float32" or "mixed_bfloat16".
     """
 
-    epochs: int = 28
+    epochs: int = 34
     batch_size: int = 32
     learning_rate: float = 2e-3
     validation_share: float = 0.1
