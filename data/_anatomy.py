@@ -71,14 +71,18 @@ def load_atlas() -> Atlas:
         )
 
 
-def sample(volume: Field, xyz: Field, origin: NDArray[np.float64], step: float, outside: float) -> Field:
+def sample(
+    volume: Field, xyz: Field, origin: NDArray[np.float64], step: float, outside: float
+) -> Field:
     """Trilinear values of a half volume at MNI points (3, h, w)."""
     at = np.stack([np.abs(xyz[0]), xyz[1], xyz[2]]).astype(np.float32)
     at -= origin.astype(np.float32)[:, None, None]
     if step != 1.0:
         at /= np.float32(step)
     out = np.empty(at.shape[1:], np.float32)
-    ndimage.map_coordinates(volume, at, output=out, order=1, mode="nearest" if outside < 0 else "constant", cval=outside)
+    ndimage.map_coordinates(
+        volume, at, output=out, order=1, mode="nearest" if outside < 0 else "constant", cval=outside
+    )
     return out
 
 
@@ -132,7 +136,11 @@ def widen_ventricles(xyz: Field, amount: float) -> Field:
     """Move the sampling points towards the ventricles' axis, so that they look wider by ``amount``."""
     out = xyz.copy()
     centre = (0.0, -15.0, 14.0)
-    r2 = (xyz[0] / 26.0) ** 2 + ((xyz[1] - centre[1]) / 46.0) ** 2 + ((xyz[2] - centre[2]) / 24.0) ** 2
+    r2 = (
+        (xyz[0] / 26.0) ** 2
+        + ((xyz[1] - centre[1]) / 46.0) ** 2
+        + ((xyz[2] - centre[2]) / 24.0) ** 2
+    )
     pull = np.float32(amount) * np.exp(-0.5 * r2)
     out[0] -= pull * xyz[0]
     out[1] -= 0.3 * pull * (xyz[1] - centre[1])
@@ -149,7 +157,9 @@ FACE = np.array([(-14, 70, 74), (-28, 74, 76), (-42, 75, 74), (-60, 76, 84), (-8
 def face_profile() -> NDArray[np.float64]:
     """``FACE`` at every millimetre from z = -160 to 0, rounded: columns z, half width, front y."""
     z = np.arange(-160.0, 1.0)
-    table = [ndimage.gaussian_filter1d(np.interp(z, FACE[::-1, 0], FACE[::-1, k]), 5.0) for k in (1, 2)]
+    table = [
+        ndimage.gaussian_filter1d(np.interp(z, FACE[::-1, 0], FACE[::-1, k]), 5.0) for k in (1, 2)
+    ]
     return np.stack([z, *table], axis=1)
 
 
@@ -162,23 +172,43 @@ def skin_distance(xyz: Field, ax: Field, hull: Field, person: Person, thickness:
     profile = face_profile()
     width = np.interp(z, profile[:, 0], profile[:, 1])
     front = np.interp(z, profile[:, 0], profile[:, 2]) + person.face_mm
+    width = width * (1.0 - 0.0045 * np.clip(y - 10.0, 0.0, 60.0))  # the face tapers forwards
     half = (front + 40.0) / 2.0
     k = np.sqrt((ax / width) ** 2 + ((y - front + half) / half) ** 2)
-    face = np.maximum((k - 1.0) * np.minimum(width, half), np.maximum(z + 22.0, -148.0 - z)).astype(np.float32)
+    face = np.maximum((k - 1.0) * np.minimum(width, half), np.maximum(z + 22.0, -148.0 - z)).astype(
+        np.float32
+    )
     spread = np.maximum(0.0, -152.0 - z) * 1.1
     k = np.sqrt((ax / (57.0 + spread)) ** 2 + ((y + 42.0) / (57.0 + 0.3 * spread)) ** 2)
     neck = np.maximum((k - 1.0) * 57.0, z + 48.0).astype(np.float32)
-    nose = np.sqrt((ax / 0.75) ** 2 + ((y - 88.0 - person.face_mm - 0.30 * (-62.0 - z)) / 1.0) ** 2 + ((z + 58.0) / 1.9) ** 2) - 16.0
+    nose = (
+        np.sqrt(
+            (ax / 0.75) ** 2
+            + ((y - 88.0 - person.face_mm - 0.30 * (-62.0 - z)) / 1.0) ** 2
+            + ((z + 58.0) / 1.9) ** 2
+        )
+        - 16.0
+    )
     lids = np.sqrt((ax - 32.0) ** 2 + (y - 59.0) ** 2 + ((z + 38.0) / 1.1) ** 2) - 15.5
-    skin = soft_min(soft_min(skin, face, 14.0), neck, 22.0)
+    skin = soft_min(soft_min(skin, face, 20.0), neck, 22.0)
     skin = soft_min(soft_min(skin, nose.astype(np.float32), 8.0), lids.astype(np.float32), 5.0)
     if person.ears:
-        ear = np.sqrt(((ax - 82.0) / 0.35) ** 2 + ((y + 26.0 + 0.5 * (ax - 84)) / 0.85) ** 2 + ((z + 50.0) / 1.25) ** 2) * 0.4 - 6.5
+        ear = (
+            np.sqrt(
+                ((ax - 82.0) / 0.35) ** 2
+                + ((y + 26.0 + 0.5 * (ax - 84)) / 0.85) ** 2
+                + ((z + 50.0) / 1.25) ** 2
+            )
+            * 0.4
+            - 6.5
+        )
         skin = soft_min(skin, ear.astype(np.float32), 4.0)
     return skin
 
 
-def _paint_soft_parts(canvas: Canvas, tone: dict[str, float], skin: Field, grain: list[Field], person: Person) -> None:
+def _paint_soft_parts(
+    canvas: Canvas, tone: dict[str, float], skin: Field, grain: list[Field], person: Person
+) -> None:
     """Skin, fat, and the muscle below it with its fat planes."""
     fat = tone["fat"] * person.fat_fade * (1.0 + 0.07 * grain[1] + 0.05 * grain[2])
     canvas.paint(canvas.cover(skin, 1.5), np.asarray(fat, np.float32))
@@ -237,10 +267,15 @@ def _full(part: Field, window: tuple[slice, slice], shape: tuple[int, ...]) -> F
     return out
 
 
-def _paint_orbits(canvas: Canvas, tone: dict[str, float], grain: list[Field], person: Person) -> None:
+def _paint_orbits(
+    canvas: Canvas, tone: dict[str, float], grain: list[Field], person: Person
+) -> None:
     """Orbital fat, eye muscles, optic nerves and globes."""
     canvas.paint_in(canvas.ellipsoid((29, 44, -38), (18, 27, 17)), tone["bone"])
-    canvas.paint_in(canvas.ellipsoid((29, 46, -38), (16, 27, 15)), np.asarray(tone["fat"] * person.fat_fade * (0.8 + 0.12 * grain[2]), np.float32))
+    canvas.paint_in(
+        canvas.ellipsoid((29, 46, -38), (16, 27, 15)),
+        np.asarray(tone["fat"] * person.fat_fade * (0.8 + 0.12 * grain[2]), np.float32),
+    )
     for start, end, radius in (
         ((21, 62, -38), (12, 22, -33), 2.2), ((43, 58, -38), (17, 20, -35), 2.0), ((31, 58, -26), (13, 20, -29), 2.0),
         ((31, 58, -50), (13, 20, -38), 2.2), ((31, 50, -38), (7, 10, -24), 2.0),
@@ -250,7 +285,9 @@ def _paint_orbits(canvas: Canvas, tone: dict[str, float], grain: list[Field], pe
     canvas.paint_in(eye, 1.3 * tone["muscle"])
     if eye is not None:
         canvas.paint_in((eye[0], eye[1] + 1.1), tone["globe"])
-    canvas.paint_in(canvas.ellipsoid((32, 68.5, -38), (5, 2.5, 5)), 0.5 * (tone["muscle"] + tone["globe"]))
+    canvas.paint_in(
+        canvas.ellipsoid((32, 68.5, -38), (5, 2.5, 5)), 0.5 * (tone["muscle"] + tone["globe"])
+    )
 
 
 def _paint_air(canvas: Canvas, tone: dict[str, float], grain: list[Field]) -> None:
@@ -271,7 +308,14 @@ def _paint_air(canvas: Canvas, tone: dict[str, float], grain: list[Field]) -> No
     canvas.paint_in(canvas.ellipsoid((0, 48, -85), (24, 34, 2.2)), tone["bone"])
 
 
-def _paint_skull(canvas: Canvas, tone: dict[str, float], hull: Field, thick: Field, grain: list[Field], person: Person) -> None:
+def _paint_skull(
+    canvas: Canvas,
+    tone: dict[str, float],
+    hull: Field,
+    thick: Field,
+    grain: list[Field],
+    person: Person,
+) -> None:
     """Outer table, marrow, inner table, and solid bone below the brain."""
     inside = hull - thick
     upper = np.clip((canvas.xyz[2] + 50.0 - 0.25 * canvas.xyz[1]) / 12.0, 0.0, 1.0)
@@ -280,9 +324,17 @@ def _paint_skull(canvas: Canvas, tone: dict[str, float], hull: Field, thick: Fie
     middle = 1.0 - np.abs(2.0 * inside / thick + 1.0)
     mottled = np.clip(0.75 + 0.4 * grain[1] + 0.25 * grain[2], 0.0, 1.6) * person.marrow
     marrow = np.clip(2.4 * middle - 0.5, 0.0, 1.0) * cover
-    canvas.paint(np.asarray(marrow, np.float32), np.asarray(np.minimum(mottled, 1.5) * tone["marrow"], np.float32))
+    canvas.paint(
+        np.asarray(marrow, np.float32),
+        np.asarray(np.minimum(mottled, 1.5) * tone["marrow"], np.float32),
+    )
     base = np.clip(-(hull + 1.0) / 3.0, 0.0, 1.0) * cover
-    canvas.paint(np.asarray(base * 0.8, np.float32), np.asarray(np.clip(0.55 + 0.4 * grain[2] + 0.4 * grain[1], 0.05, 1.6) * tone["marrow"], np.float32))
+    canvas.paint(
+        np.asarray(base * 0.8, np.float32),
+        np.asarray(
+            np.clip(0.55 + 0.4 * grain[2] + 0.4 * grain[1], 0.05, 1.6) * tone["marrow"], np.float32
+        ),
+    )
 
 
 def _paint_sella(canvas: Canvas, tone: dict[str, float]) -> None:
@@ -295,14 +347,25 @@ def _paint_sella(canvas: Canvas, tone: dict[str, float]) -> None:
     canvas.paint_in(canvas.capsule((0, 0, -33), (0, -3, -20), 1.0), tone["gland"], 0.8)
 
 
-def _paint_brain(canvas: Canvas, tone: dict[str, float], fold: Field, cavity: Field, grain: list[Field], person: Person) -> Field:
+def _paint_brain(
+    canvas: Canvas,
+    tone: dict[str, float],
+    fold: Field,
+    cavity: Field,
+    grain: list[Field],
+    person: Person,
+) -> Field:
     """Dura, subarachnoid space and brain; returns the CSF fraction."""
     white, csf = tissue_at(fold)
-    csf = np.clip((csf - 0.5 + 0.22 * person.atrophy) * (1.5 + person.sharpness) / 2.2 + 0.5 - 0.08, 0.0, 1.0)
+    csf = np.clip(
+        (csf - 0.5 + 0.22 * person.atrophy) * (1.5 + person.sharpness) / 2.2 + 0.5 - 0.08, 0.0, 1.0
+    )
     white = np.clip((white - 0.5) * person.sharpness + 0.5, 0.0, 1.0) * (1.0 - csf)
     brain = tone["grey"] * (1.0 - white - csf) + tone["white"] * white
     brain = brain * (1.0 + 0.025 * grain[0] + 0.02 * grain[2]) + tone["csf"] * csf
-    canvas.paint(canvas.cover(cavity - 1.0, 1.2) * np.clip(0.5 + 0.4 * grain[1], 0.1, 0.9), tone["dura"])
+    canvas.paint(
+        canvas.cover(cavity - 1.0, 1.2) * np.clip(0.5 + 0.4 * grain[1], 0.1, 0.9), tone["dura"]
+    )
     canvas.paint(canvas.cover(cavity, 1.2), np.asarray(brain, np.float32))
     return np.asarray(csf, np.float32)
 
@@ -316,15 +379,27 @@ def _paint_cord(canvas: Canvas, tone: dict[str, float]) -> None:
     canvas.paint_in(canvas.capsule((0, -45, -60), (0, -46, -175), 5.5), tone["white"])
 
 
-def _paint_vessels(canvas: Canvas, tone: dict[str, float], cavity: Field, csf: Field, grain: list[Field]) -> None:
+def _paint_vessels(
+    canvas: Canvas, tone: dict[str, float], cavity: Field, csf: Field, grain: list[Field]
+) -> None:
     """Falx, tentorium, venous sinuses, choroid plexus, basal arteries and cortical veins."""
     x, y, z = canvas.ax, canvas.xyz[1], canvas.xyz[2]
     inside = canvas.cover(cavity)
     falx_edge = -14.0 - 16.0 * np.clip((40.0 - y) / 110.0, 0.0, 1.0)
     above = np.clip((z + 4.0 + 0.25 * np.minimum(y, 0)) / 6.0, 0.0, 1.0)
-    falx = inside * above * np.clip((cavity - falx_edge) / 6.0, 0.0, 1.0) * canvas.cover(x - 0.5, 1.2)
+    falx = (
+        inside * above * np.clip((cavity - falx_edge) / 6.0, 0.0, 1.0) * canvas.cover(x - 0.5, 1.2)
+    )
     canvas.paint(falx * 0.75, tone["dura"])
-    sheet = np.abs(z + 1.5 * grain[0] - (-24.0 + 0.10 * (y + 100.0) + 0.36 * np.clip(34.0 - x, 0.0, 34.0) * np.clip((y + 100) / 60, 0.1, 1.0)))
+    sheet = np.abs(
+        z
+        + 1.5 * grain[0]
+        - (
+            -24.0
+            + 0.10 * (y + 100.0)
+            + 0.36 * np.clip(34.0 - x, 0.0, 34.0) * np.clip((y + 100) / 60, 0.1, 1.0)
+        )
+    )
     tent = inside * canvas.cover(sheet - 0.55, 1.2) * np.clip((-22.0 - y) / 8.0, 0.0, 1.0)
     canvas.paint(tent * np.clip(0.4 + 0.3 * grain[3], 0.05, 0.7), tone["dura"])
     sinus = np.maximum(x - np.clip(3.2 + 0.5 * cavity, 0.0, 5.0), cavity - 2.0)
@@ -341,21 +416,34 @@ def _paint_vessels(canvas: Canvas, tone: dict[str, float], cavity: Field, csf: F
         shape = canvas.capsule(start, end, radius)
         if shape is not None:
             window, distance = shape
-            present = 0.75 * np.clip(0.7 + 0.9 * grain[1][window] + 0.5 * grain[3][window], 0.0, 1.0)
+            present = 0.75 * np.clip(
+                0.7 + 0.9 * grain[1][window] + 0.5 * grain[3][window], 0.0, 1.0
+            )
             wiggly = canvas.cover(distance + 0.35 + 0.6 * grain[2][window], 1.3) * present
             canvas.image[window] += wiggly * (tone[name] - canvas.image[window])
-    for centre, radii in (((22.0, -42.0, 8.0), (4.0, 9.0, 4.0)), ((12.0, -20.0, 18.0), (3.0, 13.0, 2.0)), ((0.0, -56.0, -36.0), (4.0, 3.0, 2.0))):
+    for centre, radii in (
+        ((22.0, -42.0, 8.0), (4.0, 9.0, 4.0)),
+        ((12.0, -20.0, 18.0), (3.0, 13.0, 2.0)),
+        ((0.0, -56.0, -36.0), (4.0, 3.0, 2.0)),
+    ):
         shape = canvas.ellipsoid(centre, radii)
         if shape is not None:
             window, distance = shape
-            patchy = canvas.cover(distance + 0.8 * grain[2][window], 2.0) * np.clip(2.0 * csf[window], 0.25, 1.0)
+            patchy = canvas.cover(distance + 0.8 * grain[2][window], 2.0) * np.clip(
+                2.0 * csf[window], 0.25, 1.0
+            )
             canvas.image[window] += 0.8 * patchy * (tone["plexus"] - canvas.image[window])
     course = np.exp(-((grain[3] / 0.15) ** 2)) * np.clip(1.6 * grain[1] - 0.3, 0.0, 1.0)
     rim = np.clip((cavity + 40.0) / 25.0, 0.0, 1.0)
-    canvas.paint(np.asarray(inside * course * np.clip(2.2 * csf - 0.2, 0.06, 1.0) * rim * 0.8, np.float32), tone["vessel"])
+    canvas.paint(
+        np.asarray(inside * course * np.clip(2.2 * csf - 0.2, 0.06, 1.0) * rim * 0.8, np.float32),
+        tone["vessel"],
+    )
 
 
-def paint_head(canvas: Canvas, tone: dict[str, float], fold: Field, person: Person, rng: np.random.Generator) -> Field:
+def paint_head(
+    canvas: Canvas, tone: dict[str, float], fold: Field, person: Person, rng: np.random.Generator
+) -> Field:
     """Draw the whole head on ``canvas``.
 
     Args:
@@ -372,10 +460,18 @@ def paint_head(canvas: Canvas, tone: dict[str, float], fold: Field, person: Pers
     grain = [smooth_field(rng, size, cells) for cells in (9, 26, 60, 34)]
     grain += [streaky_field(rng, size, 34, 12), streaky_field(rng, size, 15, 9)]
     atlas = load_atlas()
-    hull = sample(atlas.hull, canvas.xyz, atlas.coarse_origin, atlas.coarse_mm, -1.0)
+    # off-midline values at the midline: the skull bridges the dents where the hemispheres meet
+    bridged = np.stack([np.hypot(canvas.xyz[0], np.float32(15.0)), canvas.xyz[1], canvas.xyz[2]])
+    hull = sample(atlas.hull, bridged, atlas.coarse_origin, atlas.coarse_mm, -1.0)
     cavity = dura_distance(canvas.xyz)
     thick = np.asarray(person.skull_mm * np.clip(1.0 + 0.13 * grain[0], 0.6, 1.5), np.float32)
-    skin = skin_distance(canvas.xyz, canvas.ax, hull, person, thick + person.scalp_mm * np.clip(1 + 0.10 * grain[0], 0.5, 1.6))
+    skin = skin_distance(
+        canvas.xyz,
+        canvas.ax,
+        hull,
+        person,
+        thick + person.scalp_mm * np.clip(1 + 0.10 * grain[0], 0.5, 1.6),
+    )
     low = float(canvas.xyz[2].min()) < 5.0
     _paint_soft_parts(canvas, tone, skin, grain, person)
     canvas.body = canvas.cover(skin + 3.0, 2.0)

@@ -50,7 +50,9 @@ def smooth_field(rng: np.random.Generator, size: int, cells: int) -> Field:
 def streaky_field(rng: np.random.Generator, size: int, across: int, along: int) -> Field:
     """Like ``smooth_field``, with blobs ``1 / across`` of the frame wide and ``1 / along`` high."""
     grid = rng.standard_normal((along + 3, across + 3)).astype(np.float32)
-    return np.asarray(2.0 * (spline_basis(size, along) @ grid @ spline_basis(size, across).T), np.float32)
+    return np.asarray(
+        2.0 * (spline_basis(size, along) @ grid @ spline_basis(size, across).T), np.float32
+    )
 
 
 def white_noise(rng: np.random.Generator, size: int) -> Field:
@@ -95,7 +97,9 @@ class Canvas:
         """Blend ``value`` over the image with weight ``alpha``."""
         self.image += alpha * (value - self.image)
 
-    def _window(self, low: tuple[float, ...], high: tuple[float, ...], margin: float) -> tuple[slice, slice] | None:
+    def _window(
+        self, low: tuple[float, ...], high: tuple[float, ...], margin: float
+    ) -> tuple[slice, slice] | None:
         """The pixel box that may lie within ``margin`` of the box ``low``..``high`` (None where it is off the slice)."""
         s = self._step
         near = np.ones(self.ax[::s, ::s].shape, bool)
@@ -112,7 +116,10 @@ class Canvas:
         )
 
     def ellipsoid(
-        self, centre: tuple[float, float, float], radii: tuple[float, float, float], margin: float = 3.0
+        self,
+        centre: tuple[float, float, float],
+        radii: tuple[float, float, float],
+        margin: float = 3.0,
     ) -> tuple[tuple[slice, slice], Field] | None:
         """(window, signed distance inside it) of an ellipsoid mirrored in x, or None when the slice misses it."""
         low = tuple(c - r for c, r in zip(centre, radii, strict=True))
@@ -138,11 +145,18 @@ class Canvas:
         parts = (self.ax[window], self.xyz[1][window], self.xyz[2][window])
         axis = np.subtract(end, start)
         from_start = [p - a for p, a in zip(parts, start, strict=True)]
-        t = np.clip(sum(f * a for f, a in zip(from_start, axis, strict=True)) / float(axis @ axis), 0.0, 1.0)
+        t = np.clip(
+            sum(f * a for f, a in zip(from_start, axis, strict=True)) / float(axis @ axis), 0.0, 1.0
+        )
         gap = np.sqrt(sum((f - t * a) ** 2 for f, a in zip(from_start, axis, strict=True)))
         return window, np.asarray(gap - radius, np.float32)
 
-    def paint_in(self, shape: tuple[tuple[slice, slice], Field] | None, value: Field | float, opacity: float = 1.0) -> None:
+    def paint_in(
+        self,
+        shape: tuple[tuple[slice, slice], Field] | None,
+        value: Field | float,
+        opacity: float = 1.0,
+    ) -> None:
         """Blend a windowed shape over the image; a full-size ``value`` is cut to its window."""
         if shape is None:
             return

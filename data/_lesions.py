@@ -44,7 +44,10 @@ class Lesion:
 
 
 def _waves(rng: np.random.Generator, strength: float) -> tuple[tuple[int, float, float], ...]:
-    return tuple((k, float(rng.normal(0.0, strength / k**0.8)), float(rng.uniform(0, 2 * np.pi))) for k in range(2, 9))
+    return tuple(
+        (k, float(rng.normal(0.0, strength / k**0.8)), float(rng.uniform(0, 2 * np.pi)))
+        for k in range(2, 9)
+    )
 
 
 def _pick(rng: np.random.Generator, weight: Field) -> tuple[int, int]:
@@ -61,7 +64,11 @@ def _glioma(rng: np.random.Generator, uv: Field, xyz: Field, dura: Field) -> Les
     radius = float(rng.uniform(9.0, 28.0))
     depth = -dura
     inside = np.clip((depth - 0.4 * radius - 3.0) / 3.0, 0.0, 1.0)
-    site = inside * (xyz[2] > -22.0 + 0.15 * np.minimum(xyz[1], 0.0)) * np.where(np.abs(xyz[0]) > 9.0, 1.0, 0.15)
+    site = (
+        inside
+        * (xyz[2] > -22.0 + 0.15 * np.minimum(xyz[1], 0.0))
+        * np.where(np.abs(xyz[0]) > 9.0, 1.0, 0.15)
+    )
     if float(site.sum()) < 3.0:
         site = np.clip(depth - float(depth.max()) + 4.0, 0.0, None)
     row, column = _pick(rng, site.astype(np.float32))
@@ -71,7 +78,13 @@ def _glioma(rng: np.random.Generator, uv: Field, xyz: Field, dura: Field) -> Les
     blobs = [(u, v, radius)]
     for _ in range(int(rng.integers(0, 3))):
         turn, share = rng.uniform(0, 2 * np.pi), rng.uniform(0.4, 0.75)
-        blobs.append((u + 0.8 * radius * float(np.cos(turn)), v + 0.8 * radius * float(np.sin(turn)), float(share * radius)))
+        blobs.append(
+            (
+                u + 0.8 * radius * float(np.cos(turn)),
+                v + 0.8 * radius * float(np.sin(turn)),
+                float(share * radius),
+            )
+        )
     return Lesion(
         "glioma", kind, tuple(blobs), _waves(rng, 0.15), float(rng.uniform(0.25, 0.6)), float(rng.uniform(0.5, 1.05)),
         float(rng.uniform(6.0, 20.0)) if kind != "infiltrating" else float(rng.uniform(2.0, 7.0)), float(rng.uniform(1.8, 4.5)),
@@ -100,7 +113,13 @@ def _meningioma(rng: np.random.Generator, uv: Field, xyz: Field, dura: Field, fa
     blobs = [(u, v, radius)]
     if rng.random() < 0.45:
         turn = rng.uniform(0, 2 * np.pi)
-        blobs.append((u + 0.5 * radius * float(np.cos(turn)), v + 0.5 * radius * float(np.sin(turn)), float(rng.uniform(0.5, 0.8)) * radius))
+        blobs.append(
+            (
+                u + 0.5 * radius * float(np.cos(turn)),
+                v + 0.5 * radius * float(np.sin(turn)),
+                float(rng.uniform(0.5, 0.8)) * radius,
+            )
+        )
     return Lesion(
         "meningioma", "solid", tuple(blobs), _waves(rng, 0.06), float(rng.uniform(0.45, 0.75)), float(rng.uniform(0.72, 1.1)),
         float(rng.uniform(4.0, 14.0)) if rng.random() < 0.35 else 0.0, 1.5, (float(rng.uniform(0.8, 1.0)), float(rng.uniform(0, np.pi))), float(rng.uniform(0.03, 0.16)),
@@ -114,7 +133,10 @@ def _pituitary(rng: np.random.Generator, uv: Field, xyz: Field, axial: bool) -> 
     near = sum((p - s) ** 2 for p, s in zip(xyz, SELLA, strict=True))
     row, column = np.unravel_index(int(np.argmin(near)), near.shape)
     up = -1.0  # superior is up in coronal and sagittal pictures
-    u, v = float(uv[0, row, column] + rng.normal(0, 0.8)), float(uv[1, row, column] + rng.normal(0, 0.8))
+    u, v = (
+        float(uv[0, row, column] + rng.normal(0, 0.8)),
+        float(uv[1, row, column] + rng.normal(0, 0.8)),
+    )
     low = float(rng.uniform(6.0, 11.5))
     if axial:
         low *= 1.15
@@ -127,10 +149,23 @@ def _pituitary(rng: np.random.Generator, uv: Field, xyz: Field, axial: bool) -> 
             high = float(rng.uniform(0.7, 1.45)) * low
             blobs.append((u + float(rng.normal(0, 1.5)), v + up * (0.75 * low + 0.72 * high), high))
     kind = "cystic" if rng.random() < 0.15 else "solid"
-    return Lesion("pituitary", kind, tuple(blobs), _waves(rng, 0.05), 0.55, float(rng.uniform(0.78, 1.1)), 0.0, 2.5, (float(rng.uniform(0.88, 1.0)), 0.0), float(rng.uniform(0.04, 0.2)))
+    return Lesion(
+        "pituitary",
+        kind,
+        tuple(blobs),
+        _waves(rng, 0.05),
+        0.55,
+        float(rng.uniform(0.78, 1.1)),
+        0.0,
+        2.5,
+        (float(rng.uniform(0.88, 1.0)), 0.0),
+        float(rng.uniform(0.04, 0.2)),
+    )
 
 
-def draw_lesion(rng: np.random.Generator, label: str, plane: str, uv: Field, xyz: Field, dura: Field) -> Lesion:
+def draw_lesion(
+    rng: np.random.Generator, label: str, plane: str, uv: Field, xyz: Field, dura: Field
+) -> Lesion:
     """Choose site, size and make of a tumour from a coarse look at the slice (fields of any one shape)."""
     if label == "glioma":
         return _glioma(rng, uv, xyz, dura)
@@ -166,7 +201,9 @@ def mass_effect(lesion: Lesion, uv: Field, dura: Field) -> Field:
     u, v, radius = lesion.blobs[0]
     du, dv = uv[0] - u, uv[1] - v
     rho = np.hypot(du, dv) + 1e-3
-    size = lesion.push * np.minimum(rho, radius * np.exp(-np.maximum(rho - radius, 0.0) / (1.1 * radius)))
+    size = lesion.push * np.minimum(
+        rho, radius * np.exp(-np.maximum(rho - radius, 0.0) / (1.1 * radius))
+    )
     size = size * np.clip(-dura / 10.0, 0.0, 1.0)
     return np.asarray(np.stack([-size * du / rho, -size * dv / rho]), np.float32)
 
@@ -176,7 +213,9 @@ SIGNALS: dict[str, dict[str, float]] = {
     "T1c": dict(enhancing=0.66, core=0.19, oedema=0.225, low=0.22, meningioma=0.58, pituitary=0.53),
     "T1": dict(enhancing=0.36, core=0.20, oedema=0.30, low=0.29, meningioma=0.37, pituitary=0.40),
     "T2": dict(enhancing=0.52, core=0.85, oedema=0.68, low=0.66, meningioma=0.47, pituitary=0.46),
-    "FLAIR": dict(enhancing=0.62, core=0.45, oedema=0.78, low=0.76, meningioma=0.60, pituitary=0.55),
+    "FLAIR": dict(
+        enhancing=0.62, core=0.45, oedema=0.78, low=0.76, meningioma=0.60, pituitary=0.55
+    ),
 }
 
 
@@ -191,8 +230,15 @@ def paint_lesion(
     tissue = canvas.cover(dura + 1.0, 2.0)
     if lesion.oedema > 0.0:
         reach = lesion.oedema * (1.0 + 0.45 * broad)
-        swell = np.clip(1.0 - edge / np.maximum(reach, 1.0), 0.0, 1.0) * tissue * np.clip(-(dura + 2.0) / 4.0, 0.0, 1.0)
-        canvas.paint(np.asarray(0.85 * swell * (3 - 2 * swell) * swell * 1.0, np.float32), signal["oedema"] * (1.0 + 0.05 * coarse))
+        swell = (
+            np.clip(1.0 - edge / np.maximum(reach, 1.0), 0.0, 1.0)
+            * tissue
+            * np.clip(-(dura + 2.0) / 4.0, 0.0, 1.0)
+        )
+        canvas.paint(
+            np.asarray(0.85 * swell * (3 - 2 * swell) * swell * 1.0, np.float32),
+            signal["oedema"] * (1.0 + 0.05 * coarse),
+        )
     if lesion.label == "glioma":
         edge = np.maximum(edge, dura + 1.5)
         _paint_glioma(canvas, lesion, signal, edge, coarse, fine, broad)
@@ -206,8 +252,18 @@ def paint_lesion(
     return np.asarray(edge < 0.0)
 
 
-def _paint_glioma(canvas: Canvas, lesion: Lesion, signal: dict[str, float], edge: Field, coarse: Field, fine: Field, broad: Field) -> None:
-    bright = np.asarray(lesion.tone * signal["enhancing"] * (1.0 + 0.10 * fine + 0.10 * coarse), np.float32)
+def _paint_glioma(
+    canvas: Canvas,
+    lesion: Lesion,
+    signal: dict[str, float],
+    edge: Field,
+    coarse: Field,
+    fine: Field,
+    broad: Field,
+) -> None:
+    bright = np.asarray(
+        lesion.tone * signal["enhancing"] * (1.0 + 0.10 * fine + 0.10 * coarse), np.float32
+    )
     core = np.asarray(signal["core"] * (1.0 + 0.15 * coarse + 0.12 * broad), np.float32)
     if lesion.kind == "infiltrating":
         body = np.asarray(signal["low"] * (1.0 + 0.08 * coarse + 0.06 * broad), np.float32)
@@ -226,8 +282,20 @@ def _paint_glioma(canvas: Canvas, lesion: Lesion, signal: dict[str, float], edge
     canvas.paint(canvas.cover(edge, 2.0), np.asarray(core + (bright - core) * mix, np.float32))
 
 
-def _paint_solid(canvas: Canvas, lesion: Lesion, signal: dict[str, float], edge: Field, coarse: Field, fine: Field, broad: Field) -> None:
-    body = lesion.tone * signal[lesion.label] * (1.0 + lesion.mottle * (0.5 * fine + 0.8 * coarse + 0.5 * broad))
+def _paint_solid(
+    canvas: Canvas,
+    lesion: Lesion,
+    signal: dict[str, float],
+    edge: Field,
+    coarse: Field,
+    fine: Field,
+    broad: Field,
+) -> None:
+    body = (
+        lesion.tone
+        * signal[lesion.label]
+        * (1.0 + lesion.mottle * (0.5 * fine + 0.8 * coarse + 0.5 * broad))
+    )
     canvas.paint(0.5 * canvas.cover(edge - 1.2, 1.5), 0.6 * signal["oedema"])
     canvas.paint(canvas.cover(edge, 1.2), np.asarray(body, np.float32))
     if lesion.kind == "cystic":

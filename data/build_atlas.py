@@ -28,7 +28,9 @@ ORIGIN = (-98.0, -134.0, -72.0)  # MNI coordinates in mm of the first voxel of t
 MIDLINE = 98  # index of x = 0 in the source maps
 COARSE_MM = 3
 MARGIN_MM = 36  # the distance maps reach this far beyond the source box
-LZMA_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0, "lp": 0, "pb": 0}]
+LZMA_FILTERS = [
+    {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0, "lp": 0, "pb": 0}
+]
 
 
 def pack(values: NDArray[np.generic]) -> NDArray[np.uint8]:
@@ -70,7 +72,9 @@ def signed_distance(inside: NDArray[np.bool_]) -> NDArray[np.float32]:
     return np.asarray(outer - inner, np.float32)
 
 
-def envelope(brain: NDArray[np.bool_], close_mm: float, grow_mm: float, smooth_mm: float) -> NDArray[np.float32]:
+def envelope(
+    brain: NDArray[np.bool_], close_mm: float, grow_mm: float, smooth_mm: float
+) -> NDArray[np.float32]:
     """Close ``brain`` with a ball, grow it, smooth it; signed distance in mm on the 1 mm grid."""
     grown = ndimage.distance_transform_edt(~brain) <= close_mm
     closed = ndimage.distance_transform_edt(grown) > close_mm - grow_mm
@@ -119,7 +123,9 @@ def build(source: Path, target: Path = ATLAS_PATH) -> int:
 def main() -> None:
     """Command line: rebuild the atlas from the source maps."""
     parser = argparse.ArgumentParser(description="Build the compact ICBM 152 atlas.")
-    parser.add_argument("--source", type=Path, required=True, help="folder with the three mni_icbm152 maps")
+    parser.add_argument(
+        "--source", type=Path, required=True, help="folder with the three mni_icbm152 maps"
+    )
     parser.add_argument("--out", type=Path, default=ATLAS_PATH)
     arguments = parser.parse_args()
     print(f"{arguments.out}: {build(arguments.source, arguments.out):,} bytes")

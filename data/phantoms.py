@@ -92,7 +92,9 @@ class Slice:
         """MNI coordinates (3, size, size) for the skull, and with finer folds for the brain."""
         size = uv.shape[1]
         rng = np.random.default_rng(self.warp_seed)
-        xyz = np.stack([self.origin[k] + self.axes[0, k] * uv[0] + self.axes[1, k] * uv[1] for k in range(3)])
+        xyz = np.stack(
+            [self.origin[k] + self.axes[0, k] * uv[0] + self.axes[1, k] * uv[1] for k in range(3)]
+        )
         xyz = xyz.astype(np.float32)
         xyz += np.stack([self.warp_mm[0] * smooth_field(rng, size, 4) for _ in range(3)])
         fold = xyz + np.stack([self.warp_mm[1] * smooth_field(rng, size, 15) for _ in range(3)])
@@ -142,12 +144,22 @@ def _cut(rng: np.random.Generator, label: str, plane: str) -> Slice:
         middle = pivot + turn @ (middle - pivot)
     axes = (axes @ turn.T) / scale
     middle = middle + axes[0] * shift[0] + axes[1] * shift[1]
-    return Slice(plane, middle, axes, (frame * squeeze, frame), int(rng.integers(2**31)), (float(rng.uniform(1.2, 2.6)), float(rng.uniform(0.6, 1.5))))
+    return Slice(
+        plane,
+        middle,
+        axes,
+        (frame * squeeze, frame),
+        int(rng.integers(2**31)),
+        (float(rng.uniform(1.2, 2.6)), float(rng.uniform(0.6, 1.5))),
+    )
 
 
 def _tones(rng: np.random.Generator, contrast: str) -> dict[str, float]:
     """The sequence's signals, varied by a few percent each."""
-    return {name: value * float(np.exp(rng.normal(0.0, 0.06))) for name, value in TONES[contrast].items()}
+    return {
+        name: value * float(np.exp(rng.normal(0.0, 0.06)))
+        for name, value in TONES[contrast].items()
+    }
 
 
 @dataclass(frozen=True)
@@ -174,7 +186,9 @@ def _scanner(rng: np.random.Generator, label: str, contrast: str) -> _Scanner:
                     0.0 if common else float(rng.uniform(0.0, 0.05)), float(rng.uniform(0.0, 1.0)) if common else 0.0)  # fmt: skip
 
 
-def _acquire(image: Field, pixel: float, scanner: _Scanner, rng: np.random.Generator) -> NDArray[np.uint8]:
+def _acquire(
+    image: Field, pixel: float, scanner: _Scanner, rng: np.random.Generator
+) -> NDArray[np.uint8]:
     """Blur, shade, add Rician noise, window and quantise to uint8."""
     size = image.shape[0]
     shade = np.exp(scanner.shade * smooth_field(rng, size, 2))
@@ -194,7 +208,13 @@ def _require(name: str, value: object, legal: tuple[str, ...]) -> None:
 
 
 def make_phantom(
-    label: str, seed: int, *, plane: str | None = None, contrast: str | None = None, size: int = 224, lesion: bool = True
+    label: str,
+    seed: int,
+    *,
+    plane: str | None = None,
+    contrast: str | None = None,
+    size: int = 224,
+    lesion: bool = True,
 ) -> Phantom:
     """Draw one phantom.
 
@@ -219,14 +239,24 @@ def make_phantom(
         _require("plane", plane, PLANES)
     if contrast is not None:
         _require("contrast", contrast, CONTRASTS)
-    if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or not SIZES[0] <= size <= SIZES[1]:
-        raise ValueError(f"`size` must be an integer from {SIZES[0]} to {SIZES[1]}. Received: {size!r}")
+    if (
+        isinstance(size, bool)
+        or not isinstance(size, (int, np.integer))
+        or not SIZES[0] <= size <= SIZES[1]
+    ):
+        raise ValueError(
+            f"`size` must be an integer from {SIZES[0]} to {SIZES[1]}. Received: {size!r}"
+        )
     streams = [np.random.default_rng([int(seed), LABELS.index(label), k]) for k in range(5)]
     choice, head, tumour, texture, noise = streams
     drawn_plane = str(choice.choice(PLANES, p=PLANE_SHARES[label]))
-    drawn_contrast = str(choice.choice(CONTRASTS, p=NOTUMOR_CONTRASTS)) if label == "notumor" else "T1c"
+    drawn_contrast = (
+        str(choice.choice(CONTRASTS, p=NOTUMOR_CONTRASTS)) if label == "notumor" else "T1c"
+    )
     plane, contrast = plane or drawn_plane, contrast or drawn_contrast
-    image, mask, scene_pixel = _render(label, plane, contrast, int(size), lesion, head, tumour, texture)
+    image, mask, scene_pixel = _render(
+        label, plane, contrast, int(size), lesion, head, tumour, texture
+    )
     shown = _acquire(image, scene_pixel, _scanner(noise, label, contrast), noise)
     return Phantom(shown, mask, label if lesion else "notumor", plane, contrast, int(seed))
 
@@ -257,14 +287,19 @@ def _render(
     return canvas.image, paint_lesion(canvas, tumour_here, contrast, uv, dura, tumour), pixel
 
 
-def write_phantoms(out: Path, count: int, seed: int, size: int = 224, label: str | None = None) -> list[dict[str, object]]:
+def write_phantoms(
+    out: Path, count: int, seed: int, size: int = 224, label: str | None = None
+) -> list[dict[str, object]]:
     """Write ``count`` phantoms as PNGs in class folders, their masks, and ``manifest.json``; returns its samples."""
     rows: list[dict[str, object]] = []
     for k in range(count):
         kind = label or LABELS[k % len(LABELS)]
         phantom = make_phantom(kind, seed + k, size=size)
         name = f"phantom-{kind}-{seed + k:07d}.png"
-        for folder, pixels in ((kind, phantom.image), (f"masks/{kind}", phantom.mask.astype(np.uint8) * 255)):
+        for folder, pixels in (
+            (kind, phantom.image),
+            (f"masks/{kind}", phantom.mask.astype(np.uint8) * 255),
+        ):
             (out / folder).mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(out / folder / name)
         rows.append({"file": f"{kind}/{name}", "mask": f"masks/{kind}/{name}", "true_label": kind, "plane": phantom.plane,
@@ -277,14 +312,18 @@ def write_phantoms(out: Path, count: int, seed: int, size: int = 224, label: str
 
 def main(argv: list[str] | None = None) -> None:
     """Command line, see the module's docstring."""
-    parser = argparse.ArgumentParser(prog="python -m data.phantoms", description="Write synthetic brain MR images.")
+    parser = argparse.ArgumentParser(
+        prog="python -m data.phantoms", description="Write synthetic brain MR images."
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--label", choices=LABELS)
     arguments = parser.parse_args(argv)
-    rows = write_phantoms(arguments.out, arguments.count, arguments.seed, arguments.size, arguments.label)
+    rows = write_phantoms(
+        arguments.out, arguments.count, arguments.seed, arguments.size, arguments.label
+    )
     print(f"{len(rows)} phantoms in {arguments.out}")
 
 

@@ -38,9 +38,7 @@ PER_CLASS = 10
 SAMPLE_SIZE = 448
 ID_PATTERN = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-PHANTOM_NOTICE = (
-    "Synthetic images, drawn from the ICBM 152 average brain (see data/atlas/NOTICE). They show no patient."
-)
+PHANTOM_NOTICE = "Synthetic images, drawn from the ICBM 152 average brain (see data/atlas/NOTICE). They show no patient."
 DATASET_NOTICE = "Test images of the Brain Tumor MRI Dataset, copied unchanged for local use; not part of the repository."
 
 
@@ -85,15 +83,21 @@ def find_testing(data: Path) -> Path:
         ValueError: several subfolders have one.
     """
     if not data.is_dir():
-        raise FileNotFoundError(f"`data` must be a folder that holds Testing/. Received: {data}, which is no folder")
+        raise FileNotFoundError(
+            f"`data` must be a folder that holds Testing/. Received: {data}, which is no folder"
+        )
     if (data / "Testing").is_dir():
         return data / "Testing"
     found = [child / "Testing" for child in sorted(data.iterdir()) if (child / "Testing").is_dir()]
     if not found:
-        raise FileNotFoundError(f"`data` must hold Testing/, itself or in one subfolder. Received: {data}")
+        raise FileNotFoundError(
+            f"`data` must hold Testing/, itself or in one subfolder. Received: {data}"
+        )
     if len(found) > 1:
         names = ", ".join(path.parent.name for path in found)
-        raise ValueError(f"`data` must hold one subfolder with Testing/. Received: {data} with {names}")
+        raise ValueError(
+            f"`data` must hold one subfolder with Testing/. Received: {data} with {names}"
+        )
     return found[0]
 
 
@@ -129,8 +133,12 @@ def build_real(data: Path, out: Path = GALLERY_DIR, per_class: int = 25, seed: i
 def _choose(folder: Path, count: int, seed: int) -> list[Path]:
     """``count`` readable images of one class in a seeded order, sorted by name."""
     if not folder.is_dir():
-        raise FileNotFoundError(f"Testing/ must hold a folder for each of {', '.join(LABELS)}. Missing: {folder}")
-    paths = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in IMAGE_SUFFIXES)
+        raise FileNotFoundError(
+            f"Testing/ must hold a folder for each of {', '.join(LABELS)}. Missing: {folder}"
+        )
+    paths = sorted(
+        p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in IMAGE_SUFFIXES
+    )
     rng = np.random.default_rng([seed, LABELS.index(folder.name)])
     kept: list[Path] = []
     unreadable: list[str] = []
@@ -140,9 +148,15 @@ def _choose(folder: Path, count: int, seed: int) -> list[Path]:
         (kept if _readable(paths[index]) else unreadable).append(paths[index])  # type: ignore[arg-type]
     if unreadable:
         names = ", ".join(sorted(Path(p).name for p in unreadable))
-        warnings.warn(f"{len(unreadable)} unreadable in {folder.name}, left out: {names}", UnreadableImageWarning, 3)
+        warnings.warn(
+            f"{len(unreadable)} unreadable in {folder.name}, left out: {names}",
+            UnreadableImageWarning,
+            3,
+        )
     if len(kept) < count:
-        raise ValueError(f"`per_class` must be at most the {len(kept)} readable images in {folder}. Received: {count}")
+        raise ValueError(
+            f"`per_class` must be at most the {len(kept)} readable images in {folder}. Received: {count}"
+        )
     return sorted(kept)
 
 
@@ -181,7 +195,9 @@ def _row(
     }  # fmt: skip
 
 
-def _write_manifest(folder: Path, origin: str, notice: str, seed: int, rows: list[dict[str, Any]]) -> None:
+def _write_manifest(
+    folder: Path, origin: str, notice: str, seed: int, rows: list[dict[str, Any]]
+) -> None:
     manifest = {"origin": origin, "notice": notice, "seed": seed, "samples": rows}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
@@ -194,7 +210,9 @@ class _Fresh:
         if target.exists() and not target.is_dir():
             raise ValueError(f"`out` must be a folder. Received: {target}, which is a file")
         if target.is_dir() and any(target.iterdir()) and not (target / "manifest.json").is_file():
-            raise ValueError(f"`out` must be empty or an earlier gallery. Received: {target}, which holds other files")
+            raise ValueError(
+                f"`out` must be empty or an earlier gallery. Received: {target}, which holds other files"
+            )
 
     def __enter__(self) -> Path:
         self.target.parent.mkdir(parents=True, exist_ok=True)
@@ -216,12 +234,19 @@ class _Fresh:
 
 def main(argv: list[str] | None = None) -> int:
     """Command line, see the module's docstring; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m data.samples", description="Build a gallery of example images.")
+    parser = argparse.ArgumentParser(
+        prog="python -m data.samples", description="Build a gallery of example images."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     drawn = commands.add_parser("phantoms", help="rewrite the embedded gallery of synthetic images")
     drawn.add_argument("--out", type=Path, default=SAMPLES_DIR)
     real = commands.add_parser("real", help="build a gallery of real test images, for local use")
-    real.add_argument("--data", type=Path, required=True, help="folder that holds Testing/, itself or in one subfolder")
+    real.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="folder that holds Testing/, itself or in one subfolder",
+    )
     real.add_argument("--out", type=Path, default=GALLERY_DIR)
     real.add_argument("--per-class", type=int, default=25)
     real.add_argument("--seed", type=int, default=7)
@@ -230,7 +255,9 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.command == "phantoms":
             manifest = build_phantoms(arguments.out)
         else:
-            manifest = build_real(arguments.data, arguments.out, arguments.per_class, arguments.seed)
+            manifest = build_real(
+                arguments.data, arguments.out, arguments.per_class, arguments.seed
+            )
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
