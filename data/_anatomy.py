@@ -1,8 +1,9 @@
 """The healthy head: the ICBM 152 brain inside a procedural skull, scalp, face and neck.
 
-Coordinates are MNI millimetres (x right, y anterior, z superior). The brain comes from ``atlas/icbm152.npz``
-(tissue fractions on a 1 mm grid, float32 in [0, 1]; dura and envelope as signed distances in mm, negative inside);
-everything around it is a table of ellipsoids and tubes at usual anatomical places, not measured on any patient.
+Coordinates are MNI millimetres (x right, y anterior, z superior). The brain comes from
+``atlas/icbm152.npz`` (tissue fractions on a 1 mm grid, float32 in [0, 1]; dura and envelope as
+signed distances in mm, negative inside); everything around it is a table of ellipsoids and tubes
+at usual anatomical places, not measured on any patient.
 """
 
 from __future__ import annotations
@@ -21,22 +22,30 @@ from data._canvas import Canvas, Field, smooth_field, soft_min, streaky_field
 ATLAS_PATH = Path(__file__).parent / "atlas" / "icbm152.npz"
 Point = tuple[float, float, float]
 
-# Relative signal of the tissues under each sequence (white scalp fat about 1 on T1).
+TISSUES = (
+    "white", "grey", "csf", "fat", "skin", "muscle", "bone", "marrow", "vessel",
+    "mucosa", "globe", "dura", "gland", "sinus", "flow", "air", "plexus",
+)  # fmt: skip
+# Relative signal of the tissues under each sequence, in the order of TISSUES; 1 is white on the
+# screen.
 TONES: dict[str, dict[str, float]] = {
-    "T1c": dict(white=0.335, grey=0.30, csf=0.12, fat=0.74, skin=0.50, muscle=0.33, bone=0.05, marrow=0.30, vessel=0.72,
-                mucosa=0.66, globe=0.12, dura=0.42, gland=0.62, sinus=0.62, flow=0.06, air=0.015, plexus=0.66),
-    "T1": dict(white=0.50, grey=0.40, csf=0.13, fat=0.92, skin=0.6, muscle=0.36, bone=0.06, marrow=0.5, vessel=0.16,
-               mucosa=0.36, globe=0.14, dura=0.26, gland=0.5, sinus=0.24, flow=0.08, air=0.015, plexus=0.3),
-    "T2": dict(white=0.27, grey=0.40, csf=0.92, fat=0.50, skin=0.32, muscle=0.16, bone=0.03, marrow=0.22, vessel=0.06,
-               mucosa=0.75, globe=0.95, dura=0.12, gland=0.35, sinus=0.10, flow=0.03, air=0.012, plexus=0.7),
-    "FLAIR": dict(white=0.40, grey=0.50, csf=0.10, fat=0.62, skin=0.5, muscle=0.24, bone=0.04, marrow=0.24, vessel=0.12,
-                  mucosa=0.55, globe=0.16, dura=0.22, gland=0.42, sinus=0.16, flow=0.06, air=0.012, plexus=0.42),
+    contrast: dict(zip(TISSUES, row, strict=True))
+    for contrast, row in {
+        "T1c": (0.335, 0.3, 0.12, 0.74, 0.5, 0.33, 0.05, 0.3, 0.72,
+                0.66, 0.12, 0.42, 0.62, 0.62, 0.06, 0.015, 0.66),
+        "T1": (0.5, 0.4, 0.13, 0.92, 0.6, 0.36, 0.06, 0.5, 0.16,
+                0.36, 0.14, 0.26, 0.5, 0.24, 0.08, 0.015, 0.3),
+        "T2": (0.27, 0.4, 0.92, 0.5, 0.32, 0.16, 0.03, 0.22, 0.06,
+                0.75, 0.95, 0.12, 0.35, 0.1, 0.03, 0.012, 0.7),
+        "FLAIR": (0.4, 0.5, 0.1, 0.62, 0.5, 0.24, 0.04, 0.24, 0.12,
+                0.55, 0.16, 0.22, 0.42, 0.16, 0.06, 0.012, 0.42),
+    }.items()
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Atlas:
-    """The unpacked atlas: ``white`` and ``csf`` in [0, 1], ``cavity`` and ``hull`` in mm, x >= 0 only."""
+    """The unpacked atlas, x >= 0 only: fractions in [0, 1] and signed distances in mm."""
 
     white: Field
     csf: Field
@@ -133,7 +142,7 @@ def draw_person(rng: np.random.Generator) -> Person:
 
 
 def widen_ventricles(xyz: Field, amount: float) -> Field:
-    """Move the sampling points towards the ventricles' axis, so that they look wider by ``amount``."""
+    """Move the sampling points towards the ventricles' axis: they look wider by ``amount``."""
     out = xyz.copy()
     centre = (0.0, -15.0, 14.0)
     r2 = (
@@ -149,7 +158,8 @@ def widen_ventricles(xyz: Field, amount: float) -> Field:
 
 
 # height z -> half width, front y of the face below the brow
-FACE = np.array([(-14, 70, 74), (-28, 74, 76), (-42, 75, 74), (-60, 76, 84), (-80, 74, 91), (-97, 70, 95),
+FACE = np.array([(-14, 70, 74), (-28, 74, 76), (-42, 75, 74), (-60, 76, 84), (-80, 74, 91),
+(-97, 70, 95),
                  (-118, 63, 90), (-134, 54, 84), (-150, 38, 60)], float)  # fmt: skip
 
 
@@ -226,19 +236,28 @@ def _paint_soft_parts(
 
 
 AIR_CELLS: list[tuple[Point, Point]] = [
-    ((8, 46, -43), (9, 22, 13)), ((8, 23, -44), (10, 13, 10)), ((28, 55, -68), (13, 16, 15)), ((13, 78, -18), (13, 5, 10)),
-    ((9, 56, -66), (9, 30, 17)), ((0, 16, -76), (11, 9, 17)), ((0, 8, -112), (9, 7, 24)), ((0, 60, -92), (18, 22, 3)),
+    ((8, 46, -43), (9, 22, 13)), ((8, 23, -44), (10, 13, 10)), ((28, 55, -68), (13, 16, 15)),
+    ((13, 78, -18), (13, 5, 10)),
+    ((9, 56, -66), (9, 30, 17)), ((0, 16, -76), (11, 9, 17)), ((0, 8, -112), (9, 7, 24)),
+    ((0, 60, -92), (18, 22, 3)),
 ]  # fmt: skip
 MUSCLES: list[tuple[Point, Point]] = [
-    ((66, 30, -28), (8, 24, 30)), ((56, 26, -95), (8, 20, 28)), ((31, 22, -84), (9, 14, 20)), ((0, 48, -110), (24, 32, 18)),
-    ((14, -88, -95), (11, 16, 34)), ((36, -82, -96), (11, 17, 34)), ((26, -62, -110), (14, 9, 40)), ((44, -30, -110), (9, 15, 34)),
+    ((66, 30, -28), (8, 24, 30)), ((56, 26, -95), (8, 20, 28)), ((31, 22, -84), (9, 14, 20)),
+    ((0, 48, -110), (24, 32, 18)),
+    ((14, -88, -95), (11, 16, 34)), ((36, -82, -96), (11, 17, 34)),
+    ((26, -62, -110), (14, 9, 40)), ((44, -30, -110), (9, 15, 34)),
 ]  # fmt: skip
 BONES: list[tuple[Point, Point, float]] = [  # centre, radii, marrow share
-    ((36, -24, -50), (23, 9, 9), 0.25), ((55, -34, -60), (11, 16, 16), 0.05), ((44, 28, -112), (4, 14, 24), 0.9),
-    ((30, 62, -124), (16, 9, 9), 0.9), ((8, 78, -124), (14, 6, 10), 0.9), ((0, -21, -86), (7, 7, 11), 0.8),
-    ((0, -21, -107), (10, 8, 8), 0.8), ((0, -21, -125), (10, 8, 7.5), 0.8), ((0, -20, -142), (10, 8, 7.5), 0.8),
-    ((26, -38, -82), (15, 9, 7), 0.6), ((24, -36, -105), (10, 8, 7), 0.6), ((24, -36, -124), (10, 8, 7), 0.6),
-    ((52, 52, -58), (7, 14, 6), 0.7), ((0, -84, -105), (4, 10, 5), 0.6), ((0, -80, -125), (4, 10, 5), 0.6),
+    ((36, -24, -50), (23, 9, 9), 0.25), ((55, -34, -60), (11, 16, 16), 0.05),
+    ((44, 28, -112), (4, 14, 24), 0.9),
+    ((30, 62, -124), (16, 9, 9), 0.9), ((8, 78, -124), (14, 6, 10), 0.9),
+    ((0, -21, -86), (7, 7, 11), 0.8),
+    ((0, -21, -107), (10, 8, 8), 0.8), ((0, -21, -125), (10, 8, 7.5), 0.8),
+    ((0, -20, -142), (10, 8, 7.5), 0.8),
+    ((26, -38, -82), (15, 9, 7), 0.6), ((24, -36, -105), (10, 8, 7), 0.6),
+    ((24, -36, -124), (10, 8, 7), 0.6),
+    ((52, 52, -58), (7, 14, 6), 0.7), ((0, -84, -105), (4, 10, 5), 0.6),
+    ((0, -80, -125), (4, 10, 5), 0.6),
 ]  # fmt: skip
 
 
@@ -277,7 +296,8 @@ def _paint_orbits(
         np.asarray(tone["fat"] * person.fat_fade * (0.8 + 0.12 * grain[2]), np.float32),
     )
     for start, end, radius in (
-        ((21, 62, -38), (12, 22, -33), 2.2), ((43, 58, -38), (17, 20, -35), 2.0), ((31, 58, -26), (13, 20, -29), 2.0),
+        ((21, 62, -38), (12, 22, -33), 2.2), ((43, 58, -38), (17, 20, -35), 2.0),
+        ((31, 58, -26), (13, 20, -29), 2.0),
         ((31, 58, -50), (13, 20, -38), 2.2), ((31, 50, -38), (7, 10, -24), 2.0),
     ):  # fmt: skip
         canvas.paint_in(canvas.capsule(start, end, radius), 1.1 * tone["muscle"])
@@ -407,9 +427,13 @@ def _paint_vessels(
     transverse = np.sqrt((cavity + 1.0) ** 2 + (z + 25.0) ** 2) - 3.2
     canvas.paint(canvas.cover(transverse, 1.5) * np.clip((-45.0 - y) / 10.0, 0, 1), tone["sinus"])
     tubes: tuple[tuple[Point, Point, float, str], ...] = (
-        ((0, -46, 6), (0, -92, -20), 1.7, "sinus"), ((3, -2, 6), (0, -44, 8), 0.9, "vessel"), ((0, -13, -52), (0, -14, -26), 1.5, "vessel"),
-        ((5, 3, -20), (30, 3, -16), 1.3, "vessel"), ((30, 3, -16), (42, -2, -8), 1.2, "vessel"), ((2, 5, -18), (1.5, 32, -8), 1.0, "vessel"),
-        ((1.5, 32, -8), (1.5, 34, 14), 1.0, "vessel"), ((1.5, 34, 14), (1.5, 0, 38), 0.8, "vessel"), ((3, -15, -24), (20, -28, -14), 1.0, "vessel"),
+        ((0, -46, 6), (0, -92, -20), 1.7, "sinus"), ((3, -2, 6), (0, -44, 8), 0.9, "vessel"),
+        ((0, -13, -52), (0, -14, -26), 1.5, "vessel"),
+        ((5, 3, -20), (30, 3, -16), 1.3, "vessel"), ((30, 3, -16), (42, -2, -8), 1.2, "vessel"),
+        ((2, 5, -18), (1.5, 32, -8), 1.0, "vessel"),
+        ((1.5, 32, -8), (1.5, 34, 14), 1.0, "vessel"),
+        ((1.5, 34, 14), (1.5, 0, 38), 0.8, "vessel"),
+        ((3, -15, -24), (20, -28, -14), 1.0, "vessel"),
         ((12, 8, -34), (8, 2, -20), 1.8, "vessel"),
     )  # fmt: skip
     for start, end, radius, name in tubes:

@@ -1,7 +1,9 @@
-"""Drawing tools for the phantoms: smooth random fields, signed-distance shapes, anti-aliased painting.
+"""Drawing tools for the phantoms: random fields, signed-distance shapes, anti-aliased painting.
 
-Every field is float32 of shape (size, size). Random numbers are drawn on grids whose size does not depend on the image,
-and then interpolated, so that one seed gives one picture at every sampling. Lengths are millimetres.
+Every field is float32 of shape (size, size). Random numbers are drawn on grids whose size does
+not depend on the image, and then interpolated (in float64, lest the bytes depend on the
+processor), so that one seed gives one picture at every
+sampling. Lengths are millimetres.
 """
 
 from __future__ import annotations
@@ -17,39 +19,39 @@ NOISE_GRID = 256  # samples a side of the acquisition noise, like a usual MR mat
 
 
 @lru_cache(maxsize=64)
-def spline_basis(size: int, cells: int) -> Field:
-    """Cubic B-spline weights, (size, cells + 3), that spread ``cells`` control intervals over ``size`` pixels."""
+def spline_basis(size: int, cells: int) -> NDArray[np.float64]:
+    """Cubic B-spline weights, (size, cells + 3), of ``cells`` intervals over ``size`` pixels."""
     t = (np.arange(size) + 0.5) / size * cells
     first = np.minimum(t.astype(int), cells - 1)
     f = t - first
     weights = np.stack(
         [(1 - f) ** 3, 3 * f**3 - 6 * f**2 + 4, -3 * f**3 + 3 * f**2 + 3 * f + 1, f**3], axis=1
     )
-    basis = np.zeros((size, cells + 3), np.float32)
+    basis = np.zeros((size, cells + 3))
     for k in range(4):
         basis[np.arange(size), first + k] = weights[:, k] / 6.0
     return basis
 
 
 @lru_cache(maxsize=16)
-def noise_basis(size: int) -> Field:
-    """Weights, (size, NOISE_GRID), that resample white noise and keep its variance at every pixel."""
+def noise_basis(size: int) -> NDArray[np.float64]:
+    """Weights, (size, NOISE_GRID), that resample white noise at constant variance."""
     at = (np.arange(size) + 0.5) / size * NOISE_GRID - 0.5
     sigma = max(0.55, 0.45 * NOISE_GRID / size)
     weights = np.exp(-0.5 * ((at[:, None] - np.arange(NOISE_GRID)[None]) / sigma) ** 2)
-    return np.asarray(weights / np.sqrt((weights**2).sum(1, keepdims=True)), np.float32)
+    return np.asarray(weights / np.sqrt((weights**2).sum(1, keepdims=True)), np.float64)
 
 
 def smooth_field(rng: np.random.Generator, size: int, cells: int) -> Field:
-    """A random field of about unit variance whose blobs are about ``1 / cells`` of the frame wide."""
-    grid = rng.standard_normal((cells + 3, cells + 3)).astype(np.float32)
+    """A random field of about unit variance; its blobs are ``1 / cells`` of the frame wide."""
+    grid = rng.standard_normal((cells + 3, cells + 3))
     basis = spline_basis(size, cells)
     return np.asarray(2.0 * (basis @ grid @ basis.T), np.float32)
 
 
 def streaky_field(rng: np.random.Generator, size: int, across: int, along: int) -> Field:
     """Like ``smooth_field``, with blobs ``1 / across`` of the frame wide and ``1 / along`` high."""
-    grid = rng.standard_normal((along + 3, across + 3)).astype(np.float32)
+    grid = rng.standard_normal((along + 3, across + 3))
     return np.asarray(
         2.0 * (spline_basis(size, along) @ grid @ spline_basis(size, across).T), np.float32
     )
@@ -57,7 +59,7 @@ def streaky_field(rng: np.random.Generator, size: int, across: int, along: int) 
 
 def white_noise(rng: np.random.Generator, size: int) -> Field:
     """Unit-variance noise with the grain of a 256 x 256 acquisition."""
-    grid = rng.standard_normal((NOISE_GRID, NOISE_GRID), dtype=np.float32)
+    grid = rng.standard_normal((NOISE_GRID, NOISE_GRID), np.float32).astype(np.float64)
     basis = noise_basis(size)
     return np.asarray(basis @ grid @ basis.T, np.float32)
 
@@ -91,7 +93,8 @@ class Canvas:
 
     def cover(self, distance: Field, softness: float = 1.0) -> Field:
         """Anti-aliased coverage in [0, 1] of the region where ``distance`` < 0."""
-        return np.clip(0.5 - distance / (self.pixel * softness), 0.0, 1.0)
+        scaled = 0.5 - distance / (self.pixel * softness)
+        return np.asarray(np.clip(scaled, 0.0, 1.0), np.float32)
 
     def paint(self, alpha: Field, value: Field | float) -> None:
         """Blend ``value`` over the image with weight ``alpha``."""
@@ -100,14 +103,14 @@ class Canvas:
     def _window(
         self, low: tuple[float, ...], high: tuple[float, ...], margin: float
     ) -> tuple[slice, slice] | None:
-        """The pixel box that may lie within ``margin`` of the box ``low``..``high`` (None where it is off the slice)."""
+        """The pixels that may lie within ``margin`` mm of the box ``low`` to ``high``, if any."""
         s = self._step
-        near = np.ones(self.ax[::s, ::s].shape, bool)
+        near: NDArray[np.bool_] = np.ones(self.ax[::s, ::s].shape, bool)
         reach = margin + 1.5 * s * self.pixel
         for axis, values in enumerate((self.ax, self.xyz[1], self.xyz[2])):
             part = values[::s, ::s]
             near &= (part > low[axis] - reach) & (part < high[axis] + reach)
-        rows, columns = near.any(1).nonzero()[0], near.any(0).nonzero()[0]
+        rows, columns = np.nonzero(near.any(axis=1))[0], np.nonzero(near.any(axis=0))[0]
         if not len(rows):
             return None
         return (
@@ -121,7 +124,7 @@ class Canvas:
         radii: tuple[float, float, float],
         margin: float = 3.0,
     ) -> tuple[tuple[slice, slice], Field] | None:
-        """(window, signed distance inside it) of an ellipsoid mirrored in x, or None when the slice misses it."""
+        """(window, signed distance) of an ellipsoid, mirrored in x; None off the slice."""
         low = tuple(c - r for c, r in zip(centre, radii, strict=True))
         high = tuple(c + r for c, r in zip(centre, radii, strict=True))
         window = self._window(low, high, margin)

@@ -1,7 +1,8 @@
 """Tumours for the phantoms: where they lie, what they look like, and what they push aside.
 
-Positions (u, v) are millimetres in the picture from its centre, u to the right and v down. Every field is float32 of
-shape (size, size). A lesion's mask is its enhancing part and its core; oedema and dural tail are drawn but not counted.
+Positions (u, v) are millimetres in the picture from its centre, u to the right and v down. Every
+field is float32 of shape (size, size). A lesion's mask is its enhancing part and its core; oedema
+and dural tail are drawn but not counted.
 """
 
 from __future__ import annotations
@@ -86,17 +87,23 @@ def _glioma(rng: np.random.Generator, uv: Field, xyz: Field, dura: Field) -> Les
             )
         )
     return Lesion(
-        "glioma", kind, tuple(blobs), _waves(rng, 0.15), float(rng.uniform(0.25, 0.6)), float(rng.uniform(0.5, 1.05)),
-        float(rng.uniform(6.0, 20.0)) if kind != "infiltrating" else float(rng.uniform(2.0, 7.0)), float(rng.uniform(1.8, 4.5)),
+        "glioma",
+        kind,
+        tuple(blobs),
+        _waves(rng, 0.15),
+        float(rng.uniform(0.25, 0.6)),
+        float(rng.uniform(0.5, 1.05)),
+        float(rng.uniform(6.0, 20.0)) if kind != "infiltrating" else float(rng.uniform(2.0, 7.0)),
+        float(rng.uniform(1.8, 4.5)),
         (float(rng.uniform(0.75, 1.0)), float(rng.uniform(0, np.pi))),
-    )  # fmt: skip
+    )
 
 
 def _meningioma(rng: np.random.Generator, uv: Field, xyz: Field, dura: Field, falx: bool) -> Lesion:
     radius = float(rng.uniform(8.0, 26.0))
     sign = float(rng.choice([-1.0, 1.0]))
     on_falx = falx and rng.random() < 0.3
-    grad_v, grad_u = np.gradient(dura)
+    grad_v, grad_u = np.gradient(dura, axis=0), np.gradient(dura, axis=1)
     norm = np.hypot(grad_u, grad_v) + 1e-6
     site = np.exp(-((xyz[0] / 2.5) ** 2)) * ((dura < -7.0) & (dura > -30.0) & (xyz[2] > 8.0))
     on_falx = bool(on_falx and float(site.sum()) > 2.0)
@@ -121,9 +128,17 @@ def _meningioma(rng: np.random.Generator, uv: Field, xyz: Field, dura: Field, fa
             )
         )
     return Lesion(
-        "meningioma", "solid", tuple(blobs), _waves(rng, 0.06), float(rng.uniform(0.45, 0.75)), float(rng.uniform(0.72, 1.1)),
-        float(rng.uniform(4.0, 14.0)) if rng.random() < 0.35 else 0.0, 1.5, (float(rng.uniform(0.8, 1.0)), float(rng.uniform(0, np.pi))), float(rng.uniform(0.03, 0.16)),
-    )  # fmt: skip
+        "meningioma",
+        "solid",
+        tuple(blobs),
+        _waves(rng, 0.06),
+        float(rng.uniform(0.45, 0.75)),
+        float(rng.uniform(0.72, 1.1)),
+        float(rng.uniform(4.0, 14.0)) if rng.random() < 0.35 else 0.0,
+        1.5,
+        (float(rng.uniform(0.8, 1.0)), float(rng.uniform(0, np.pi))),
+        float(rng.uniform(0.03, 0.16)),
+    )
 
 
 SELLA = (0.0, 2.0, -34.0)
@@ -166,7 +181,7 @@ def _pituitary(rng: np.random.Generator, uv: Field, xyz: Field, axial: bool) -> 
 def draw_lesion(
     rng: np.random.Generator, label: str, plane: str, uv: Field, xyz: Field, dura: Field
 ) -> Lesion:
-    """Choose site, size and make of a tumour from a coarse look at the slice (fields of any one shape)."""
+    """Choose site, size and make of a tumour from a coarse look at the slice."""
     if label == "glioma":
         return _glioma(rng, uv, xyz, dura)
     if label == "meningioma":
@@ -197,7 +212,7 @@ def _blend(a: Field, b: Field, radius: float) -> Field:
 
 
 def mass_effect(lesion: Lesion, uv: Field, dura: Field) -> Field:
-    """(2, size, size) displacement of the sampling points in mm: towards the tumour, fading away and at the dura."""
+    """(2, size, size) shift of the sampling points in mm, towards the tumour; none at the dura."""
     u, v, radius = lesion.blobs[0]
     du, dv = uv[0] - u, uv[1] - v
     rho = np.hypot(du, dv) + 1e-3
@@ -208,14 +223,16 @@ def mass_effect(lesion: Lesion, uv: Field, dura: Field) -> Field:
     return np.asarray(np.stack([-size * du / rho, -size * dv / rho]), np.float32)
 
 
-# signal under each sequence: enhancing part, necrosis or cyst, oedema, low-grade tissue, meningioma, adenoma
+PARTS = ("enhancing", "core", "oedema", "low", "meningioma", "pituitary")
+# Signal of a tumour's parts under each sequence, on the scale of the tissues' tones.
 SIGNALS: dict[str, dict[str, float]] = {
-    "T1c": dict(enhancing=0.66, core=0.19, oedema=0.225, low=0.22, meningioma=0.58, pituitary=0.53),
-    "T1": dict(enhancing=0.36, core=0.20, oedema=0.30, low=0.29, meningioma=0.37, pituitary=0.40),
-    "T2": dict(enhancing=0.52, core=0.85, oedema=0.68, low=0.66, meningioma=0.47, pituitary=0.46),
-    "FLAIR": dict(
-        enhancing=0.62, core=0.45, oedema=0.78, low=0.76, meningioma=0.60, pituitary=0.55
-    ),
+    contrast: dict(zip(PARTS, row, strict=True))
+    for contrast, row in {
+        "T1c": (0.66, 0.19, 0.225, 0.22, 0.58, 0.53),
+        "T1": (0.36, 0.2, 0.3, 0.29, 0.37, 0.4),
+        "T2": (0.52, 0.85, 0.68, 0.66, 0.47, 0.46),
+        "FLAIR": (0.62, 0.45, 0.78, 0.76, 0.6, 0.55),
+    }.items()
 }
 
 
@@ -272,7 +289,8 @@ def _paint_glioma(
         canvas.paint(np.asarray(0.5 * spots, np.float32), bright)
         return
     if lesion.kind == "ring":
-        thick = lesion.rim * np.clip(1.0 + 0.6 * broad + 0.45 * coarse, -0.1, 2.4)
+        share = np.clip(1.0 + 0.6 * broad + 0.45 * coarse, -0.1, 2.4)
+        thick = np.asarray(lesion.rim * share, np.float32)
         canvas.paint(canvas.cover(edge, 1.3), bright)
         canvas.paint(canvas.cover(edge + thick, 2.0), core)
         bits = np.clip(1.2 * coarse + 0.5 * fine - 1.5, 0.0, 1.0) * canvas.cover(edge + thick)

@@ -1,16 +1,22 @@
 """Build ``data/atlas/icbm152.npz``, the compact brain atlas behind the phantoms.
 
-Source: the ICBM 152 nonlinear symmetric 2009a average (1 mm, 197 x 233 x 189, skull-stripped, uint8), grey-matter,
-white-matter and T1 maps as distributed inside nilearn's wheel. See ``data/atlas/NOTICE`` for the licence and citations.
+Source: the ICBM 152 nonlinear symmetric 2009a average (1 mm, 197 x 233 x 189, skull-stripped,
+uint8), grey-matter, white-matter and T1 maps as distributed inside nilearn's wheel. See
+``data/atlas/NOTICE`` for the licence and citations.
 
-The template is left-right symmetric, so only x >= 0 is kept. Stored arrays, axes (x, y, z) = (right, anterior, superior):
+The template is left-right symmetric, so only x >= 0 is kept. Stored arrays, axes (x, y, z) =
+(right, anterior, superior):
 
-* ``tissue``   uint8, lzma-packed: white-matter and CSF fractions, 0..15 each, 1 mm, first voxel at ``origin``.
-* ``cavity``   int8, lzma-packed: signed distance in half millimetres to the dura (negative inside), 3 mm grid.
-* ``hull``     int8, lzma-packed: the same to the smooth, notch-free envelope of the brain, which carries skull and scalp.
+* ``tissue`` uint8, lzma-packed: white-matter and CSF fractions, 0..15 each, 1 mm, first voxel at
+  ``origin``.
+* ``cavity`` int8, lzma-packed: signed distance in half millimetres to the dura (negative inside),
+  3 mm grid.
+* ``hull`` int8, lzma-packed: the same to the smooth, notch-free envelope of the brain, which
+  carries skull and scalp.
 
-Run ``python -m data.build_atlas --source DIR`` where DIR holds the three ``mni_icbm152_*_converted.nii.gz`` files.
-Only this script needs nibabel; reading the result needs NumPy and the standard library.
+Run ``python -m data.build_atlas --source DIR`` where DIR holds the three
+``mni_icbm152_*_converted.nii.gz`` files. Only this script needs nibabel; reading the result needs
+NumPy and the standard library.
 """
 
 from __future__ import annotations
@@ -34,13 +40,13 @@ LZMA_FILTERS = [
 
 
 def pack(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Compress an array of one-byte items to a uint8 vector (raw LZMA2; the shape is stored apart)."""
+    """Compress an array of one-byte items to a uint8 vector (xz; the shape is stored apart)."""
     raw = lzma.compress(values.tobytes(), format=lzma.FORMAT_XZ, filters=LZMA_FILTERS)
     return np.frombuffer(raw, np.uint8)
 
 
 def load_maps(source: Path) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return (t1, grey, white) as float32 in [0, 1], shape (197, 233, 189)."""
+    """(t1, grey, white) as float32 in [0, 1], shape (197, 233, 189)."""
     import nibabel
 
     maps = []
@@ -55,7 +61,7 @@ def load_maps(source: Path) -> tuple[NDArray[np.float32], NDArray[np.float32], N
 def tissue_fractions(
     t1: NDArray[np.float32], grey: NDArray[np.float32], white: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return (white, csf) fractions; grey is the rest. Averaged sulci, lost in the maps, come back from T1."""
+    """(white, csf) fractions; grey is the rest. Sulci lost in the averaged maps come from T1."""
     brain = t1 > 0.02
     pure_grey = float(np.median(t1[(grey > 0.85) & brain]))
     fluid = float(np.percentile(t1[brain & (grey + white < 0.1)], 20))
@@ -83,11 +89,11 @@ def envelope(
 
 
 def coarse(distance: NDArray[np.float32]) -> NDArray[np.int8]:
-    """Keep x >= 0 on a ``COARSE_MM`` grid, in half millimetres, and delta-code along z so that it packs well."""
+    """Keep x >= 0 on a ``COARSE_MM`` grid, in half millimetres, delta-coded along z."""
     middle = MIDLINE + MARGIN_MM
     kept = distance[middle::COARSE_MM, ::COARSE_MM, ::COARSE_MM]
     values = np.clip(np.rint(2.0 * kept), -120, 120).astype(np.int8)
-    return np.diff(values, axis=2, prepend=np.int8(0)).astype(np.int8)
+    return np.asarray(np.diff(values, axis=2, prepend=np.int8(0)), np.int8)
 
 
 def build(source: Path, target: Path = ATLAS_PATH) -> int:

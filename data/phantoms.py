@@ -1,12 +1,12 @@
-"""Synthetic brain MR images with exact tumour masks, for the classes glioma, meningioma, notumor and pituitary.
+"""Synthetic brain MR images with exact tumour masks: glioma, meningioma, notumor, pituitary.
 
     phantom = make_phantom("glioma", seed=3)
     phantom.image   # (224, 224) uint8
     phantom.mask    # (224, 224) bool, the tumour without its oedema
 
-Drawn from the ICBM 152 average brain (see ``data/atlas/NOTICE``) inside a procedural head; no patient's image is used.
-The same arguments give the same bytes; another ``size`` samples the same picture more or less finely. The atlas is read
-at the first call, not on import. Command line::
+Drawn from the ICBM 152 average brain (see ``data/atlas/NOTICE``) inside a procedural head; no
+patient's image is used. The same arguments give the same bytes; another ``size`` samples the same
+picture more or less finely. The atlas is read at the first call, not on import. Command line::
 
     python -m data.phantoms --out DIR --count 40 --seed 0 [--size 224] [--label glioma]
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from PIL import Image
 from scipy import ndimage
 
 from data._anatomy import TONES, draw_person, dura_distance, paint_head, widen_ventricles
-from data._canvas import Canvas, Field, smooth_field, spline_basis, white_noise
+from data._canvas import Canvas, Field, smooth_field, white_noise
 from data._lesions import draw_lesion, mass_effect, paint_lesion
 
 LABELS = ("glioma", "meningioma", "notumor", "pituitary")
@@ -56,7 +56,7 @@ class Phantom:
 
     Attributes:
         image: (size, size) uint8, air near 0.
-        mask: (size, size) bool, the exact lesion (enhancing part and core, no oedema); all False for "notumor".
+        mask: (size, size) bool, the lesion without its oedema; all False for "notumor".
         label: "glioma", "meningioma", "notumor" or "pituitary".
         plane: "axial", "coronal" or "sagittal".
         contrast: "T1c" (with contrast agent), "T1", "T2" or "FLAIR".
@@ -73,7 +73,7 @@ class Phantom:
 
 @dataclass(frozen=True)
 class Slice:
-    """Where the picture cuts the head: a plane in MNI space and smooth warps, independent of the sampling."""
+    """Where the picture cuts the head: a plane in MNI space and smooth warps."""
 
     plane: str
     origin: NDArray[np.float64]
@@ -178,12 +178,25 @@ class _Scanner:
 def _scanner(rng: np.random.Generator, label: str, contrast: str) -> _Scanner:
     common = rng.random() < 0.5
     if label != "notumor":
-        return _Scanner(float(rng.uniform(0.35, 0.8)), float(rng.uniform(0.03, 0.14)), float(rng.uniform(0.004, 0.014)),
-                        float(rng.uniform(0.76, 1.12)), float(rng.uniform(0.92, 1.08)), 0.0, 0.0)  # fmt: skip
+        return _Scanner(
+            float(rng.uniform(0.35, 0.8)),
+            float(rng.uniform(0.03, 0.14)),
+            float(rng.uniform(0.004, 0.014)),
+            float(rng.uniform(0.76, 1.12)),
+            float(rng.uniform(0.92, 1.08)),
+            0.0,
+            0.0,
+        )
     bright = {"T1c": 1.35, "T1": 1.15, "T2": 1.1, "FLAIR": 1.1}[contrast]
-    return _Scanner(float(rng.uniform(0.3, 0.8)), float(rng.uniform(0.02, 0.1)), float(rng.uniform(0.004, 0.022)),
-                    bright * float(rng.uniform(0.75, 1.35)), float(rng.uniform(0.8, 1.15)),
-                    0.0 if common else float(rng.uniform(0.0, 0.05)), float(rng.uniform(0.0, 1.0)) if common else 0.0)  # fmt: skip
+    return _Scanner(
+        float(rng.uniform(0.3, 0.8)),
+        float(rng.uniform(0.02, 0.1)),
+        float(rng.uniform(0.004, 0.022)),
+        bright * float(rng.uniform(0.75, 1.35)),
+        float(rng.uniform(0.8, 1.15)),
+        0.0 if common else float(rng.uniform(0.0, 0.05)),
+        float(rng.uniform(0.0, 1.0)) if common else 0.0,
+    )
 
 
 def _acquire(
@@ -207,6 +220,13 @@ def _require(name: str, value: object, legal: tuple[str, ...]) -> None:
         raise ValueError(f"`{name}` must be one of {', '.join(legal)}. Received: {value!r}")
 
 
+def _require_integer(name: str, value: object, low: int, high: int | None) -> None:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or value < low or (high is not None and value > high):  # type: ignore[operator]
+        legal = f">= {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"`{name}` must be an integer {legal}. Received: {value!r}")
+
+
 def make_phantom(
     label: str,
     seed: int,
@@ -223,8 +243,8 @@ def make_phantom(
         seed: any integer >= 0; the same arguments give the same bytes.
         plane: one of ``PLANES``, or None to draw one as frequent as among real images of the class.
         contrast: one of ``CONTRASTS``, or None: "T1c" for tumours, any for "notumor".
-        size: side of the square image in pixels, 64 to 512; the picture itself does not depend on it.
-        lesion: False draws the same head, noise and look without the tumour (label "notumor", empty mask).
+        size: side of the square image in pixels, 64 to 512; the picture does not depend on it.
+        lesion: False draws the same picture without the tumour (label "notumor", empty mask).
 
     Returns:
         The phantom, see :class:`Phantom`.
@@ -233,20 +253,12 @@ def make_phantom(
         ValueError: an argument is not legal.
     """
     _require("label", label, LABELS)
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ValueError(f"`seed` must be an integer >= 0. Received: {seed!r}")
+    _require_integer("seed", seed, 0, None)
     if plane is not None:
         _require("plane", plane, PLANES)
     if contrast is not None:
         _require("contrast", contrast, CONTRASTS)
-    if (
-        isinstance(size, bool)
-        or not isinstance(size, (int, np.integer))
-        or not SIZES[0] <= size <= SIZES[1]
-    ):
-        raise ValueError(
-            f"`size` must be an integer from {SIZES[0]} to {SIZES[1]}. Received: {size!r}"
-        )
+    _require_integer("size", size, *SIZES)
     streams = [np.random.default_rng([int(seed), LABELS.index(label), k]) for k in range(5)]
     choice, head, tumour, texture, noise = streams
     drawn_plane = str(choice.choice(PLANES, p=PLANE_SHARES[label]))
@@ -262,9 +274,15 @@ def make_phantom(
 
 
 def _render(
-    label: str, plane: str, contrast: str, size: int, lesion: bool,
-    head: np.random.Generator, tumour: np.random.Generator, texture: np.random.Generator,
-) -> tuple[Field, NDArray[np.bool_], float]:  # fmt: skip
+    label: str,
+    plane: str,
+    contrast: str,
+    size: int,
+    lesion: bool,
+    head: np.random.Generator,
+    tumour: np.random.Generator,
+    texture: np.random.Generator,
+) -> tuple[Field, NDArray[np.bool_], float]:
     """Noise-free signal, lesion mask and millimetres a pixel."""
     cut = _cut(head, label, plane)
     person = draw_person(head)
@@ -290,7 +308,7 @@ def _render(
 def write_phantoms(
     out: Path, count: int, seed: int, size: int = 224, label: str | None = None
 ) -> list[dict[str, object]]:
-    """Write ``count`` phantoms as PNGs in class folders, their masks, and ``manifest.json``; returns its samples."""
+    """Write phantoms as PNGs in class folders, masks and ``manifest.json``; returns its samples."""
     rows: list[dict[str, object]] = []
     for k in range(count):
         kind = label or LABELS[k % len(LABELS)]
@@ -302,8 +320,16 @@ def write_phantoms(
         ):
             (out / folder).mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(out / folder / name)
-        rows.append({"file": f"{kind}/{name}", "mask": f"masks/{kind}/{name}", "true_label": kind, "plane": phantom.plane,
-                     "contrast": phantom.contrast, "seed": phantom.seed})  # fmt: skip
+        rows.append(
+            {
+                "file": f"{kind}/{name}",
+                "mask": f"masks/{kind}/{name}",
+                "true_label": kind,
+                "plane": phantom.plane,
+                "contrast": phantom.contrast,
+                "seed": phantom.seed,
+            }
+        )
     out.mkdir(parents=True, exist_ok=True)
     manifest = {"origin": "synthetic", "seed": seed, "size": size, "samples": rows}
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")

@@ -1,14 +1,16 @@
-"""Galleries of example images with a manifest: the embedded phantoms, and real test images on request.
+"""Galleries of example images with a manifest: embedded phantoms, real test images on request.
 
-``manifest.json`` beside the images: ``{"origin", "notice", "seed", "samples": [{"id", "file", "true_label", "plane",
-"contrast", "origin", "seed", "width", "height", "sha256"}, ...]}``; ids match ``^[a-z0-9][a-z0-9_-]{0,63}$``; for real
-images plane, contrast and seed are null. Command line::
+``manifest.json`` beside the images: ``{"origin", "notice", "seed", "samples": [{"id", "file",
+"true_label", "plane", "contrast", "origin", "seed", "width", "height", "sha256"}, ...]}``; ids
+match ``^[a-z0-9][a-z0-9_-]{0,63}$``; for real images plane, contrast and seed are null. Command
+line::
 
     python -m data.samples phantoms                      # rewrite data/samples/
     python -m data.samples real --data DIR [--out data/gallery] [--per-class 25] [--seed 7]
 
-``DIR`` holds the dataset's Testing folder, itself or in its one subfolder. Training images are never used: an example the
-network was trained on would show nothing. Real images stay on the machine; ``data/gallery/`` is ignored by git.
+``DIR`` holds the dataset's Testing folder, itself or in its one subfolder. Training images are
+never used: an example the network was trained on would show nothing. Real images stay on the
+machine; ``data/gallery/`` is ignored by git.
 """
 
 from __future__ import annotations
@@ -38,8 +40,14 @@ PER_CLASS = 10
 SAMPLE_SIZE = 448
 ID_PATTERN = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-PHANTOM_NOTICE = "Synthetic images, drawn from the ICBM 152 average brain (see data/atlas/NOTICE). They show no patient."
-DATASET_NOTICE = "Test images of the Brain Tumor MRI Dataset, copied unchanged for local use; not part of the repository."
+PHANTOM_NOTICE = (
+    "Synthetic images, drawn from the ICBM 152 average brain (see data/atlas/NOTICE)."
+    " They show no patient."
+)
+DATASET_NOTICE = (
+    "Test images of the Brain Tumor MRI Dataset, copied unchanged for local use;"
+    " not part of the repository."
+)
 
 
 class UnreadableImageWarning(UserWarning):
@@ -112,7 +120,8 @@ def build_real(data: Path, out: Path = GALLERY_DIR, per_class: int = 25, seed: i
 
     Raises:
         FileNotFoundError: the Testing folder or a class folder is missing.
-        ValueError: ``per_class`` is below 1, a class has too few readable images, or ``out`` is no gallery.
+        ValueError: ``per_class`` is below 1 or above a class's readable images, or ``out`` holds
+            other files.
     """
     if per_class < 1:
         raise ValueError(f"`per_class` must be at least 1. Received: {per_class}")
@@ -141,13 +150,13 @@ def _choose(folder: Path, count: int, seed: int) -> list[Path]:
     )
     rng = np.random.default_rng([seed, LABELS.index(folder.name)])
     kept: list[Path] = []
-    unreadable: list[str] = []
+    unreadable: list[Path] = []
     for index in rng.permutation(len(paths)):
         if len(kept) == count:
             break
-        (kept if _readable(paths[index]) else unreadable).append(paths[index])  # type: ignore[arg-type]
+        (kept if _readable(paths[index]) else unreadable).append(paths[index])
     if unreadable:
-        names = ", ".join(sorted(Path(p).name for p in unreadable))
+        names = ", ".join(sorted(p.name for p in unreadable))
         warnings.warn(
             f"{len(unreadable)} unreadable in {folder.name}, left out: {names}",
             UnreadableImageWarning,
@@ -155,7 +164,8 @@ def _choose(folder: Path, count: int, seed: int) -> list[Path]:
         )
     if len(kept) < count:
         raise ValueError(
-            f"`per_class` must be at most the {len(kept)} readable images in {folder}. Received: {count}"
+            f"`per_class` must be at most {len(kept)}, the readable images in {folder}."
+            f" Received: {count}"
         )
     return sorted(kept)
 
@@ -182,17 +192,31 @@ def _slug(path: Path, rows: list[dict[str, Any]]) -> str:
 
 
 def _row(
-    name: str, file: str, label: str, origin: str, content: bytes,
-    plane: str | None = None, contrast: str | None = None, seed: int | None = None,
-) -> dict[str, Any]:  # fmt: skip
+    name: str,
+    file: str,
+    label: str,
+    origin: str,
+    content: bytes,
+    plane: str | None = None,
+    contrast: str | None = None,
+    seed: int | None = None,
+) -> dict[str, Any]:
     if not ID_PATTERN.match(name):
         raise ValueError(f"`id` must match {ID_PATTERN.pattern}. Received: {name!r}")
     with Image.open(io.BytesIO(content)) as image:
         width, height = image.size
     return {
-        "id": name, "file": file, "true_label": label, "plane": plane, "contrast": contrast, "origin": origin,
-        "seed": seed, "width": width, "height": height, "sha256": hashlib.sha256(content).hexdigest(),
-    }  # fmt: skip
+        "id": name,
+        "file": file,
+        "true_label": label,
+        "plane": plane,
+        "contrast": contrast,
+        "origin": origin,
+        "seed": seed,
+        "width": width,
+        "height": height,
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
 
 
 def _write_manifest(
@@ -211,7 +235,8 @@ class _Fresh:
             raise ValueError(f"`out` must be a folder. Received: {target}, which is a file")
         if target.is_dir() and any(target.iterdir()) and not (target / "manifest.json").is_file():
             raise ValueError(
-                f"`out` must be empty or an earlier gallery. Received: {target}, which holds other files"
+                f"`out` must be empty or an earlier gallery."
+                f" Received: {target}, which holds other files"
             )
 
     def __enter__(self) -> Path:
