@@ -95,7 +95,7 @@ class TrainingConfig:
     learning_rate: float = 2e-3
     validation_share: float = 0.1
     phantom_share: float = 0.2
-    phantom_start_epoch: int = 6
+    phantom_start_epoch: int = 13
     phantoms_per_class: int = 500
     phantom_seed: int = 10_000
     seed: int = 2026

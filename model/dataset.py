@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -282,7 +283,8 @@ def augment(
     rng = np.random.default_rng(seed)
     if rng.random() < config.degrade:
         changed = _degrade(changed, rng)
-    return np.clip(changed / np.float32(255.0), 0.0, 1.0).astype(np.float32)
+    scaled: NDArray[np.float32] = np.clip(changed / np.float32(255.0), 0.0, 1.0)
+    return scaled.astype(np.float32)
 
 
 _FILTERS = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.BOX)
@@ -298,3 +300,18 @@ def _degrade(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=int(rng.integers(40, 96)))
     return np.asarray(Image.open(buffer), dtype=np.float32)[:, :, np.newaxis]
+
+
+def load_gallery(folder: Path) -> ImageSet:
+    """Reads a gallery folder: the images that its `manifest.json` names.
+
+    Raises:
+        ImageError, OSError, ValueError: The manifest or an image cannot be read.
+    """
+    samples = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["samples"]
+    contents = [(folder / sample["file"]).read_bytes() for sample in samples]
+    labels = np.array([CLASS_NAMES.index(s["true_label"]) for s in samples], dtype=np.int64)
+    names = tuple(f"{s['true_label']}/{s['file']}" for s in samples)
+    images = np.stack([to_uint8(load_image(content)) for content in contents])
+    digest = hashlib.sha256("\n".join(names).encode() + b"".join(contents)).hexdigest()
+    return ImageSet(images, labels, names, digest)

@@ -115,8 +115,10 @@ def prepare(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     low, high = np.percentile(pixels, PERCENTILES)
     if high <= low:
         return np.zeros((IMAGE_SIZE, IMAGE_SIZE, 1), dtype=np.float32)
-    scaled = np.clip((pixels - low) / (high - low), 0.0, 1.0)
-    return scaled.astype(np.float32)[:, :, np.newaxis]  # (224, 224, 1)
+    scaled: NDArray[np.float32] = np.clip((pixels - low) / (high - low), 0.0, 1.0).astype(
+        np.float32
+    )
+    return scaled[:, :, np.newaxis]  # (224, 224, 1)
 
 
 def _grey(image: Image.Image) -> NDArray[np.float32]:

@@ -161,9 +161,7 @@ def _read_metadata(path: Path) -> dict[str, Any]:
     except (ValueError, TypeError) as error:
         raise ModelFileError(f"The model's metadata {path} is not valid JSON: {error}.") from error
     if missing:
-        raise ModelFileError(
-            f"The model's metadata {path} lacks {', '.join(sorted(missing))}."
-        )
+        raise ModelFileError(f"The model's metadata {path} lacks {', '.join(sorted(missing))}.")
     return dict(metadata)
 
 

@@ -1,0 +1,139 @@
+"""Command line: `python -m model train | export | evaluate | classify`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from model.config import ARTIFACTS, PRECISIONS, TrainingConfig
+from model.preprocessing import ImageError, load_image
+from model.runtime import DEFAULT_MODEL_PATH, Classifier, ModelFileError
+
+SAMPLES = Path(__file__).resolve().parent.parent / "data" / "samples"
+CALIBRATION_IMAGES = 200
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns the exit status: 0, or 1 with a sentence on standard error."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=os.environ.get("LOG_LEVEL", "INFO").upper(),
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    try:
+        options.command(options)
+    except (ImageError, ModelFileError, OSError, ValueError, RuntimeError) as error:
+        if options.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _train(options: argparse.Namespace) -> None:
+    from model.training import train
+
+    changes = {
+        name: value
+        for name in ("epochs", "seed", "precision", "phantom_share")
+        if (value := getattr(options, name)) is not None
+    }
+    result = train(replace(TrainingConfig(), **changes), options.data, options.out)
+    best = min(result.history, key=lambda row: row["val_loss"])
+    print(
+        f"{result.folder / 'model.keras'}: validation accuracy {best['val_accuracy']:.4f} "
+        f"after epoch {best['epoch']:.0f}; next: python -m model export --run {result.folder}"
+    )
+
+
+def _export(options: argparse.Namespace) -> None:
+    import keras
+
+    from model.dataset import load_split, to_float
+    from model.export import export
+
+    finished = options.run / "model.keras"
+    if not finished.exists():
+        raise ValueError(
+            f"`--run` must be the folder of a finished run. Received: {options.run}, "
+            "which has no model.keras"
+        )
+    run = json.loads((options.run / "run.json").read_text(encoding="utf-8"))
+    calibration = None
+    if options.quantization == "int8":
+        images = load_split(options.data, "Training").images
+        calibration = to_float(images[:: max(1, len(images) // CALIBRATION_IMAGES)])
+    metadata = export(
+        keras.models.load_model(finished, safe_mode=True),
+        run,
+        options.out,
+        quantization=options.quantization,
+        calibration=calibration,
+    )
+    (options.out / "history.csv").write_bytes((options.run / "history.csv").read_bytes())
+    print(json.dumps(metadata["files"], indent=2))
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from model.report import build_report
+
+    report = build_report(options.data, options.artifacts, SAMPLES)
+    path = options.artifacts / "evaluation.json"
+    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    for file, sets in report["files"].items():
+        for name, figures in sets.items():
+            print(
+                f"{file:7} {name:27} {figures['correct']:5} of {figures['images']:5} "
+                f"= {figures['accuracy']:.2%}  loss {figures['loss']:.4f}"
+            )
+    print(f"written: {path}")
+
+
+def _classify(options: argparse.Namespace) -> None:
+    classifier = Classifier.load(options.model)
+    for path in options.paths:
+        prediction = classifier.predict(load_image(path))
+        print(json.dumps({"path": str(path)} | asdict(prediction)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m model", description=__doc__)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="train a network, or resume a run")
+    train.add_argument("--data", type=Path, required=True, help="dataset folder")
+    train.add_argument("--out", type=Path, required=True, help="folder of the run")
+    train.add_argument("--epochs", type=int)
+    train.add_argument("--seed", type=int)
+    train.add_argument("--precision", choices=PRECISIONS)
+    train.add_argument("--phantom-share", type=float, help="share of draws that are phantoms")
+    train.set_defaults(command=_train)
+
+    export = commands.add_parser("export", help="make the files the server needs from a run")
+    export.add_argument("--run", type=Path, required=True, help="folder of a finished run")
+    export.add_argument("--out", type=Path, default=ARTIFACTS)
+    export.add_argument("--quantization", choices=("none", "dynamic", "int8"), default="int8")
+    export.add_argument("--data", type=Path, help="dataset folder, for int8's calibration images")
+    export.set_defaults(command=_export)
+
+    evaluate = commands.add_parser("evaluate", help="evaluate the exported files")
+    evaluate.add_argument("--data", type=Path, required=True, help="dataset folder")
+    evaluate.add_argument("--artifacts", type=Path, default=ARTIFACTS)
+    evaluate.set_defaults(command=_evaluate)
+
+    classify = commands.add_parser("classify", help="classify image files, a JSON line each")
+    classify.add_argument("paths", type=Path, nargs="+", metavar="PATH")
+    classify.add_argument("--model", type=Path, default=DEFAULT_MODEL_PATH)
+    classify.set_defaults(command=_classify)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

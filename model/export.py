@@ -1,0 +1,121 @@
+"""From a finished run to the files the server needs: `.keras`, `.tflite` and `metadata.json`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from model.config import CLASS_NAMES, IMAGE_SIZE, MODEL_NAME, PARAMETER_COUNT
+from model.preprocessing import SETTINGS
+
+QUANTIZATIONS = ("none", "dynamic", "int8")
+VERSION = "1.0.0"
+
+
+def convert(
+    model: keras.Model, quantization: str, calibration: NDArray[np.float32] | None = None
+) -> bytes:
+    """Converts a network to LiteRT with built-in operators only.
+
+    Args:
+        model: The folded network.
+        quantization: "none" (float32), "dynamic" (int8 weights, activations quantised while
+            running) or "int8" (int8 weights and activations, float32 at both ends).
+        calibration: float32 (n, 224, 224, 1) in [0, 1], images that show the range of the
+            activations; needed for "int8".
+
+    Returns:
+        The content of a `.tflite` file: (1, 224, 224, 1) to (1, 4).
+
+    Raises:
+        ValueError: An unknown quantisation, or no calibration images for "int8".
+    """
+    if quantization not in QUANTIZATIONS:
+        raise ValueError(
+            f"`quantization` must be one of {', '.join(QUANTIZATIONS)}. Received: {quantization!r}"
+        )
+    if quantization == "int8" and (calibration is None or len(calibration) == 0):
+        raise ValueError('`calibration` must hold images for "int8". Received: none')
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
+    call = tf.function(lambda image: model(image, training=False))
+    signature = tf.TensorSpec((1, IMAGE_SIZE, IMAGE_SIZE, 1), tf.float32, name="image")
+    # Without freezing, Keras 3 variables reach the file as empty resource handles.
+    frozen = convert_variables_to_constants_v2(call.get_concrete_function(signature))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    if quantization != "none":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantization == "int8":
+
+        def representative() -> Iterator[list[NDArray[np.float32]]]:
+            for image in calibration if calibration is not None else ():
+                yield [image[np.newaxis]]
+
+        converter.representative_dataset = representative
+    return bytes(converter.convert())
+
+
+def export(
+    model: keras.Model,
+    run: dict[str, Any],
+    out: Path,
+    *,
+    quantization: str,
+    calibration: NDArray[np.float32] | None = None,
+) -> dict[str, Any]:
+    """Writes `brain_tumor_cnn.keras`, `brain_tumor_cnn.tflite` and `metadata.json`.
+
+    Args:
+        model: The folded network of a finished run.
+        run: The content of its `run.json`, copied into the metadata.
+        out: Folder, made when missing.
+        quantization, calibration: As `convert`.
+
+    Returns:
+        The metadata.
+
+    Raises:
+        ValueError: As `convert`, or the network has not 3,763,940 trainable parameters.
+    """
+    trainable = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
+    if trainable != PARAMETER_COUNT or model.count_params() != PARAMETER_COUNT:
+        raise ValueError(
+            f"`model` must have {PARAMETER_COUNT:,} parameters, all trainable. "
+            f"Received: {model.count_params():,}, {trainable:,} trainable"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    model.save(out / f"{MODEL_NAME}.keras")
+    (out / f"{MODEL_NAME}.tflite").write_bytes(convert(model, quantization, calibration))
+    metadata = {
+        "name": MODEL_NAME,
+        "version": VERSION,
+        "classes": list(CLASS_NAMES),
+        "preprocessing": SETTINGS,
+        "parameters": PARAMETER_COUNT,
+        "quantization": quantization,
+        "files": {
+            path.name: {"sha256": file_hash(path), "bytes": path.stat().st_size}
+            for path in (out / f"{MODEL_NAME}.keras", out / f"{MODEL_NAME}.tflite")
+        },
+        "training": run,
+    }
+    text = json.dumps(metadata, indent=2) + "\n"
+    (out / "metadata.json").write_text(text, encoding="utf-8")
+    return metadata
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
