@@ -1,0 +1,294 @@
+"""Galleries of example images with a manifest: embedded phantoms, real test images on request.
+
+``manifest.json`` beside the images: ``{"origin", "notice", "seed", "samples": [{"id", "file",
+"true_label", "plane", "contrast", "origin", "seed", "width", "height", "sha256"}, ...]}``; ids
+match ``^[a-z0-9][a-z0-9_-]{0,63}$``; for real images plane, contrast and seed are null. Command
+line::
+
+    python -m data.samples phantoms                      # rewrite data/samples/
+    python -m data.samples real --data DIR [--out data/gallery] [--per-class 25] [--seed 7]
+
+``DIR`` holds the dataset's Testing folder, itself or in its one subfolder. Training images are
+never used: an example the network was trained on would show nothing. Real images stay on the
+machine; ``data/gallery/`` is ignored by git.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import re
+import shutil
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from data.phantoms import LABELS, make_phantom
+
+HERE = Path(__file__).parent
+SAMPLES_DIR = HERE / "samples"
+GALLERY_DIR = HERE / "gallery"
+FIRST_SEED = 1_000_000  # the gallery's reserved seeds: 1_000_000 .. 1_000_039
+PER_CLASS = 10
+SAMPLE_SIZE = 448
+ID_PATTERN = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+PHANTOM_NOTICE = (
+    "Synthetic images, drawn from the ICBM 152 average brain (see data/atlas/NOTICE)."
+    " They show no patient."
+)
+DATASET_NOTICE = (
+    "Test images of the Brain Tumor MRI Dataset, copied unchanged for local use;"
+    " not part of the repository."
+)
+
+
+class UnreadableImageWarning(UserWarning):
+    """An image of the dataset could not be read and was left out."""
+
+
+def phantom_png(label: str, seed: int, size: int = SAMPLE_SIZE) -> tuple[bytes, dict[str, Any]]:
+    """The PNG bytes of one gallery phantom, and its plane and contrast."""
+    phantom = make_phantom(label, seed, size=size)
+    buffer = io.BytesIO()
+    Image.fromarray(phantom.image).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue(), {"plane": phantom.plane, "contrast": phantom.contrast}
+
+
+def phantom_entries() -> list[tuple[str, str, int]]:
+    """(id, label, seed) of every embedded sample, in the gallery's order."""
+    return [
+        (f"phantom-{label}-{k:02d}", label, FIRST_SEED + group * PER_CLASS + k)
+        for group, label in enumerate(LABELS)
+        for k in range(PER_CLASS)
+    ]
+
+
+def build_phantoms(out: Path = SAMPLES_DIR) -> Path:
+    """Write the embedded gallery to ``out``, replacing it; returns the manifest's path."""
+    rows: list[dict[str, Any]] = []
+    with _Fresh(out) as folder:
+        for name, label, seed in phantom_entries():
+            data, facts = phantom_png(label, seed)
+            (folder / f"{name}.png").write_bytes(data)
+            rows.append(_row(name, f"{name}.png", label, "phantom", data, seed=seed, **facts))
+        _write_manifest(folder, "synthetic", PHANTOM_NOTICE, FIRST_SEED, rows)
+    return out / "manifest.json"
+
+
+def find_testing(data: Path) -> Path:
+    """The Testing folder in ``data`` or in its only subfolder that has one.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: several subfolders have one.
+    """
+    if not data.is_dir():
+        raise FileNotFoundError(
+            f"`data` must be a folder that holds Testing/. Received: {data}, which is no folder"
+        )
+    if (data / "Testing").is_dir():
+        return data / "Testing"
+    found = [child / "Testing" for child in sorted(data.iterdir()) if (child / "Testing").is_dir()]
+    if not found:
+        raise FileNotFoundError(
+            f"`data` must hold Testing/, itself or in one subfolder. Received: {data}"
+        )
+    if len(found) > 1:
+        names = ", ".join(path.parent.name for path in found)
+        raise ValueError(
+            f"`data` must hold one subfolder with Testing/. Received: {data} with {names}"
+        )
+    return found[0]
+
+
+def build_real(data: Path, out: Path = GALLERY_DIR, per_class: int = 25, seed: int = 7) -> Path:
+    """Copy a seeded, balanced choice of test images, byte for byte; returns the manifest's path.
+
+    Args:
+        data: folder of the dataset, see ``find_testing``.
+        out: folder to replace; it is built aside and renamed, so that no half gallery is ever seen.
+        per_class: images a class.
+        seed: seed of the choice; the same seed and dataset give the same gallery.
+
+    Raises:
+        FileNotFoundError: the Testing folder or a class folder is missing.
+        ValueError: ``per_class`` is below 1 or above a class's readable images, or ``out`` holds
+            other files.
+    """
+    if per_class < 1:
+        raise ValueError(f"`per_class` must be at least 1. Received: {per_class}")
+    testing = find_testing(data)
+    chosen = {label: _choose(testing / label, per_class, seed) for label in LABELS}
+    rows: list[dict[str, Any]] = []
+    with _Fresh(out) as folder:
+        for label, paths in chosen.items():
+            for path in paths:
+                name, content = _slug(path, rows), path.read_bytes()
+                file = f"{name}{path.suffix.lower()}"
+                (folder / file).write_bytes(content)
+                rows.append(_row(name, file, label, "dataset", content))
+        _write_manifest(folder, "dataset", DATASET_NOTICE, seed, rows)
+    return out / "manifest.json"
+
+
+def _choose(folder: Path, count: int, seed: int) -> list[Path]:
+    """``count`` readable images of one class in a seeded order, sorted by name."""
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"Testing/ must hold a folder for each of {', '.join(LABELS)}. Missing: {folder}"
+        )
+    paths = sorted(
+        p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in IMAGE_SUFFIXES
+    )
+    rng = np.random.default_rng([seed, LABELS.index(folder.name)])
+    kept: list[Path] = []
+    unreadable: list[Path] = []
+    for index in rng.permutation(len(paths)):
+        if len(kept) == count:
+            break
+        (kept if _readable(paths[index]) else unreadable).append(paths[index])
+    if unreadable:
+        names = ", ".join(sorted(p.name for p in unreadable))
+        warnings.warn(
+            f"{len(unreadable)} unreadable in {folder.name}, left out: {names}",
+            UnreadableImageWarning,
+            3,
+        )
+    if len(kept) < count:
+        raise ValueError(
+            f"`per_class` must be at most {len(kept)}, the readable images in {folder}."
+            f" Received: {count}"
+        )
+    return sorted(kept)
+
+
+def _readable(path: Path) -> bool:
+    """Whether Pillow can decode the whole image."""
+    try:
+        with Image.open(path, formats=["JPEG", "PNG"]) as image:
+            image.load()
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _slug(path: Path, rows: list[dict[str, Any]]) -> str:
+    """A URL-safe id from the file's stem, unlike those already given."""
+    stem = re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-_") or "image"
+    taken = {row["id"] for row in rows}
+    name, number = f"test-{path.parent.name}-{stem}"[:60], 2
+    base = name
+    while name in taken:
+        name, number = f"{base}-{number}", number + 1
+    return name
+
+
+def _row(
+    name: str,
+    file: str,
+    label: str,
+    origin: str,
+    content: bytes,
+    plane: str | None = None,
+    contrast: str | None = None,
+    seed: int | None = None,
+) -> dict[str, Any]:
+    if not ID_PATTERN.match(name):
+        raise ValueError(f"`id` must match {ID_PATTERN.pattern}. Received: {name!r}")
+    with Image.open(io.BytesIO(content)) as image:
+        width, height = image.size
+    return {
+        "id": name,
+        "file": file,
+        "true_label": label,
+        "plane": plane,
+        "contrast": contrast,
+        "origin": origin,
+        "seed": seed,
+        "width": width,
+        "height": height,
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+
+
+def _write_manifest(
+    folder: Path, origin: str, notice: str, seed: int, rows: list[dict[str, Any]]
+) -> None:
+    manifest = {"origin": origin, "notice": notice, "seed": seed, "samples": rows}
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+class _Fresh:
+    """Build a folder aside and rename it into place on success; on failure the old one stays."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        if target.exists() and not target.is_dir():
+            raise ValueError(f"`out` must be a folder. Received: {target}, which is a file")
+        if target.is_dir() and any(target.iterdir()) and not (target / "manifest.json").is_file():
+            raise ValueError(
+                f"`out` must be empty or an earlier gallery."
+                f" Received: {target}, which holds other files"
+            )
+
+    def __enter__(self) -> Path:
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        self.folder = Path(tempfile.mkdtemp(prefix=f".{self.target.name}-", dir=self.target.parent))
+        self.folder.chmod(0o755)
+        return self.folder
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            shutil.rmtree(self.folder)
+            return
+        old = self.folder.with_name(self.folder.name + "-old")
+        if self.target.exists():
+            self.target.rename(old)
+        self.folder.rename(self.target)
+        if old.exists():
+            shutil.rmtree(old)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line, see the module's docstring; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m data.samples", description="Build a gallery of example images."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    drawn = commands.add_parser("phantoms", help="rewrite the embedded gallery of synthetic images")
+    drawn.add_argument("--out", type=Path, default=SAMPLES_DIR)
+    real = commands.add_parser("real", help="build a gallery of real test images, for local use")
+    real.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="folder that holds Testing/, itself or in one subfolder",
+    )
+    real.add_argument("--out", type=Path, default=GALLERY_DIR)
+    real.add_argument("--per-class", type=int, default=25)
+    real.add_argument("--seed", type=int, default=7)
+    arguments = parser.parse_args(argv)
+    try:
+        if arguments.command == "phantoms":
+            manifest = build_phantoms(arguments.out)
+        else:
+            manifest = build_real(
+                arguments.data, arguments.out, arguments.per_class, arguments.seed
+            )
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{len(json.loads(manifest.read_text(encoding='utf-8'))['samples'])} samples: {manifest}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
