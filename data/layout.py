@@ -151,7 +151,7 @@ def check_images(
         The counts and the names of what could not be read.
     """
     files = list(images)
-    counts = {split: dict.fromkeys(CLASS_NAMES, 0) for split in SPLITS}
+    readable: list[ImageFile] = []
     faults: dict[_Verdict, list[Path]] = {"unreadable": [], "not an image": []}
     with warnings.catch_warnings(), ThreadPoolExecutor(workers or _default_workers()) as pool:
         warnings.simplefilter("ignore")  # a bad tag is no reason to refuse pixels that decode
@@ -159,15 +159,24 @@ def check_images(
         verdicts: Iterable[_Verdict] = pool.map(_decode, [file.path for file in files])
         for file, verdict in zip(files, progress(verdicts) if progress else verdicts, strict=True):
             if verdict == "ok":
-                counts[file.split][file.label] += 1
+                readable.append(file)
             else:
                 faults[verdict].append(file.path)
+    counts = count_by_class(readable)
     return DatasetReport(
         counts=counts,
         layout=layout_of(counts),
         unreadable=tuple(sorted(faults["unreadable"])),
         non_images=tuple(sorted(faults["not an image"])),
     )
+
+
+def count_by_class(images: Iterable[ImageFile]) -> dict[str, dict[str, int]]:
+    """Count files as ``counts[split][class]`` without opening them."""
+    counts = {split: dict.fromkeys(CLASS_NAMES, 0) for split in SPLITS}
+    for image in images:
+        counts[image.split][image.label] += 1
+    return counts
 
 
 def layout_of(counts: Mapping[str, Mapping[str, int]]) -> str:

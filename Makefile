@@ -1,0 +1,100 @@
+# `make help` lists what there is. Nothing here needs root.
+# On Windows without make, README.md has the same commands.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+DATA ?= data/raw
+OUT ?= runs/default
+PYTEST_ARGS ?=
+NOTEBOOK := notebooks/tumor-classification-cnn.ipynb
+
+VENV := .venv
+VENV_DEV := .venv-dev
+RUN := $(VENV)/bin/python
+DEV := $(VENV_DEV)/bin/python
+# stamps: a virtual environment is as new as the requirements it was filled from
+STAMP := $(VENV)/.requirements
+STAMP_DEV := $(VENV_DEV)/.requirements
+
+# the notebook runs in its own folder, so it is told where the data lies from the root
+DATA_FROM_ROOT = $(if $(filter /%,$(DATA)),$(DATA),$(CURDIR)/$(DATA))
+
+# $(call fill,FOLDER,REQUIREMENTS): make the virtual environment if need be, install, stamp it.
+# PYTHON=/path/to/python3.11 names the interpreter where it is not on the path.
+define fill
+@set -e; \
+for python in "$(PYTHON)" python3.11 python3 python; do \
+  [ -n "$$python" ] || continue; \
+  "$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && break; \
+  python=; \
+done; \
+if [ -z "$$python" ]; then \
+  echo "error: Python 3.11 is needed, as python3.11 or python3." >&2; \
+  echo "  found: $$(python3 --version 2>&1 || true)" >&2; \
+  echo "  Debian 12: apt-get install python3 python3-venv. macOS: brew install python@3.11." >&2; \
+  echo "  Elsewhere on the disk: make PYTHON=/path/to/python3.11 ..." >&2; \
+  exit 1; \
+fi; \
+if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+  echo "error: $$python has no venv module. Debian and Ubuntu keep it in a package of its own:" >&2; \
+  echo "  apt-get install python3-venv (or python3.11-venv)" >&2; \
+  exit 1; \
+fi; \
+if ! "$(1)/bin/python" -c 'import pip, sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; \
+then \
+  echo "Making $(1) with $$("$$python" --version)."; \
+  "$$python" -m venv --clear "$(1)"; \
+fi; \
+echo "Installing $(2) into $(1); the first time takes a while."; \
+"$(1)/bin/python" -m pip install --quiet --disable-pip-version-check -r "$(2)"; \
+touch "$(1)/.requirements"
+endef
+
+.PHONY: help serve test lint types format data train notebook lab samples clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+serve: $(STAMP) ## start the web app; PORT=8080 make serve picks the port
+	@exec $(RUN) app.py
+
+test: lint types ## lint, types and every test; PYTEST_ARGS='-k name' picks some
+	$(DEV) -m pytest $(PYTEST_ARGS)
+
+lint: $(STAMP_DEV) ## ruff: rules and format
+	$(DEV) -m ruff check .
+	$(DEV) -m ruff format --check .
+
+types: $(STAMP_DEV) ## mypy --strict on the sources
+	$(DEV) -m mypy
+
+format: $(STAMP_DEV) ## put the sources into ruff's format, and fix what it can
+	$(DEV) -m ruff check --fix .
+	$(DEV) -m ruff format .
+
+data: $(STAMP_DEV) ## download the dataset into data/raw
+	@exec $(DEV) -m data.download
+
+train: $(STAMP_DEV) ## train on DATA=data/raw, into OUT=runs/default
+	@exec $(DEV) -m model train --data "$(DATA)" --out "$(OUT)"
+
+notebook: $(STAMP_DEV) ## execute the notebook in place, on DATA=data/raw
+	DATA="$(DATA_FROM_ROOT)" $(DEV) -m jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOK)
+
+lab: $(STAMP_DEV) ## open the notebook in JupyterLab
+	DATA="$(DATA_FROM_ROOT)" $(DEV) -m jupyter lab $(NOTEBOOK)
+
+samples: $(STAMP_DEV) ## build data/gallery from the Testing images of DATA=data/raw, for local use
+	@exec $(DEV) -m data.samples real --data "$(DATA)"
+
+clean: ## remove caches; environments, data and runs stay
+	rm -rf .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
+
+$(STAMP): requirements.txt
+	$(call fill,$(VENV),requirements.txt)
+
+$(STAMP_DEV): requirements-dev.txt requirements-train.txt requirements.txt
+	$(call fill,$(VENV_DEV),requirements-dev.txt)

@@ -1,0 +1,338 @@
+"""Get the Kaggle Brain Tumor MRI Dataset, check every image, and put it under ``data/raw/``.
+
+    python -m data.download                      # from Kaggle, version 1
+    python -m data.download --from archive.zip   # from a zip or folder that is already there
+
+The dataset is built in a hidden folder beside its destination and renamed into place once it is
+complete, so ``data/raw/`` is either absent or whole. The layout it then has is `data.layout`'s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import stat
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from tqdm import tqdm
+
+from data import layout
+from data.layout import DatasetError, DatasetReport
+
+OWNER, NAME, VERSION = "masoudnickparvar", "brain-tumor-mri-dataset", 1
+HANDLE = f"{OWNER}/{NAME}/versions/{VERSION}"
+PAGE = f"https://www.kaggle.com/datasets/{OWNER}/{NAME}"
+DEFAULT_OUT = Path("data/raw")
+
+MAX_FILES = 50_000
+MAX_FILE_BYTES = 64 * 1024**2
+MAX_TOTAL_BYTES = 4 * 1024**3  # the dataset is about 150 MB
+CHUNK_BYTES = 1024**2
+NAMES_SHOWN = 10
+
+BY_HAND = f"""To get it by hand:
+  1. open {PAGE} in a browser
+  2. press Download and keep the zip
+  3. python -m data.download --from archive.zip"""
+
+T = TypeVar("T")
+
+
+class DownloadError(RuntimeError):
+    """Kaggle could not be reached, refused, or sent something damaged."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    args = _parser().parse_args(argv)
+    try:
+        return _run(args.source, args.out, force=args.force)
+    except DownloadError as error:
+        _complain(f"error: {error}\n{BY_HAND}")
+    except (DatasetError, OSError, shutil.Error) as error:
+        _complain(f"error: {error}")
+    except KeyboardInterrupt:
+        _complain(f"stopped; {args.out} is as it was. Run the command again to go on.")
+        return 130
+    return 1
+
+
+def install(source: Path, out: Path) -> DatasetReport:
+    """Put the readable images of a folder or zip at `out`, all of them or none.
+
+    Args:
+        source: a folder that holds, or wraps, ``Training/`` and ``Testing/``; or a zip of one.
+        out: where to; a dataset that is already there is replaced.
+
+    Returns:
+        What was found in `source`; its counts are those of `out` now.
+
+    Raises:
+        DatasetError: `source` is not the dataset, a class of it is empty, or the zip is unsafe.
+        OSError: reading or writing failed; `out` is as it was.
+    """
+    with _staging(out) as staging:
+        if source.is_file():
+            extract_zip(source, staging / "unpacked")
+            report = _copy_readable(staging / "unpacked", staging / "complete")
+        else:
+            report = _copy_readable(source, staging / "complete")
+        _swap(staging / "complete", out, staging / "previous")
+    return report
+
+
+def extract_zip(archive: Path, target: Path) -> None:
+    """Unpack a zip below `target`, refusing what could write elsewhere or fill the disk.
+
+    Raises:
+        DatasetError: not a zip, damaged, encrypted, too large, or with an unsafe name in it.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            members = [info for info in opened.infolist() if not info.is_dir()]
+            _check_sizes(members)
+            for info in _bar(members, "unpacking"):
+                _extract_member(opened, info, target)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise DatasetError(f"{archive} is not a zip, or it is damaged: {error}") from error
+    except RuntimeError as error:  # what zipfile raises for a password
+        raise DatasetError(f"{archive} cannot be unpacked: {error}") from error
+
+
+def download() -> Path:
+    """Download the pinned version with kagglehub; returns the folder in kagglehub's cache.
+
+    A partial download stays in the cache and is resumed next time; a damaged one is removed.
+
+    Raises:
+        DownloadError: anything went wrong, in words for a person.
+    """
+    try:
+        import kagglehub
+        import requests
+        from kagglehub import exceptions
+        from kagglehub.config import get_kaggle_credentials
+    except ImportError as error:
+        raise DownloadError(
+            f"{error.name} is not installed: pip install -r requirements-train.txt"
+        ) from error
+    refusals = (
+        exceptions.UnauthenticatedError,
+        exceptions.CredentialError,
+        exceptions.BackendError,
+    )
+    try:
+        get_kaggle_credentials()  # the dataset needs none, but a broken file stops kagglehub
+    except ValueError as error:
+        raise DownloadError(f"{_first_line(error)}; mend or remove it.") from error
+    try:
+        return Path(kagglehub.dataset_download(HANDLE))
+    except requests.HTTPError as error:
+        raise DownloadError(_http_reason(error)) from error
+    except (
+        requests.exceptions.ChunkedEncodingError,
+        requests.exceptions.ContentDecodingError,
+    ) as e:
+        raise DownloadError(
+            "The download broke off. Run the command again: it goes on where the server allows it."
+        ) from e
+    except requests.RequestException as error:
+        raise DownloadError(f"Kaggle cannot be reached: {_first_line(error)}") from error
+    except (exceptions.DataCorruptionError, zipfile.BadZipFile, zlib.error, ValueError) as error:
+        _forget_download()
+        raise DownloadError(
+            f"What Kaggle sent is damaged and was removed ({_first_line(error)}). Run it again."
+        ) from error
+    except refusals as error:
+        raise DownloadError(f"Kaggle refused: {_first_line(error)}") from error
+
+
+def _run(source: Path | None, out: Path, *, force: bool) -> int:
+    if _already_there(out, force=force):
+        return 0
+    if source is None:
+        print(f"Downloading {OWNER}/{NAME}, version {VERSION}, from Kaggle (about 150 MB).")
+        print("Ctrl-C is safe: the next run goes on from there.", flush=True)
+        source = download()
+        print(f"kagglehub keeps its copy in {source}; it may be deleted.")
+    elif not source.exists():
+        raise DatasetError(f"`--from` must be a folder or a zip. There is no {source}")
+    elif source.resolve().is_relative_to(out.resolve()):
+        raise DatasetError(f"`--from` must lie outside `--out`. Received: {source} and {out}")
+    report = install(source, out)
+    _warn_rejected(report)
+    _warn_counts(report.counts)
+    print(f"{out}: {layout.describe_counts(report.counts)}.")
+    return 0
+
+
+def _already_there(out: Path, *, force: bool) -> bool:
+    """Whether `out` holds a dataset to keep; raises where replacing it could lose something."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return False
+    if not out.is_dir():
+        raise DatasetError(f"`--out` must be a folder. Received: {out}")
+    if force:
+        others = {child.name for child in out.iterdir()} - {*layout.SPLITS, ".DS_Store"}
+        if others:
+            names = ", ".join(sorted(others)[:NAMES_SHOWN])
+            raise DatasetError(f"{out} holds more than the dataset; not replacing it: {names}")
+        return False
+    try:
+        counts = layout.count_by_class(layout.list_images(out))
+    except DatasetError as error:
+        raise DatasetError(f"{out} is incomplete; --force replaces it. {error}") from error
+    _warn_counts(counts)
+    print(f"{out} is already there: {layout.describe_counts(counts)}. --force replaces it.")
+    return True
+
+
+def _copy_readable(source: Path, target: Path) -> DatasetReport:
+    images = layout.list_images(source)
+    strays = layout.list_strays(source)
+    report = layout.check_images(images, progress=lambda it: _bar(it, "checking", len(images)))
+    layout.require_every_class(report.counts)
+    rejected = set(report.rejected)
+    for file in _bar([image for image in images if image.path not in rejected], "copying"):
+        folder = target / file.split / file.label
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file.path, folder / file.path.name)
+    return DatasetReport(
+        counts=report.counts,
+        layout=report.layout,
+        unreadable=report.unreadable,
+        non_images=tuple(sorted([*report.non_images, *strays])),
+    )
+
+
+@contextmanager
+def _staging(out: Path) -> Iterator[Path]:
+    """A hidden folder beside `out`, on the same disk, that git ignores and that goes away."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        (folder / ".gitignore").write_text("*\n", encoding="utf-8")  # in case the process is killed
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _swap(new: Path, out: Path, previous: Path) -> None:
+    """Rename `new` to `out`; what was there is back if that fails."""
+    if out.is_symlink() or out.exists():
+        out.rename(previous)
+    try:
+        new.rename(out)
+    except OSError:
+        if previous.is_symlink() or previous.exists():
+            previous.rename(out)
+        raise
+
+
+def _check_sizes(members: Sequence[zipfile.ZipInfo]) -> None:
+    total = sum(info.file_size for info in members)
+    largest = max((info.file_size for info in members), default=0)
+    for what, found, limit in (
+        ("files", len(members), MAX_FILES),
+        ("bytes unpacked", total, MAX_TOTAL_BYTES),
+        ("bytes in one file", largest, MAX_FILE_BYTES),
+    ):
+        if found > limit:
+            raise DatasetError(f"The zip has {found} {what}; at most {limit} are accepted.")
+
+
+def _extract_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> None:
+    name = PurePosixPath(info.filename.replace("\\", "/"))
+    if name.is_absolute() or ".." in name.parts or ":" in info.filename:
+        raise DatasetError(f"The zip has an unsafe name in it: {info.filename!r}")
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise DatasetError(f"The zip has a symbolic link in it: {info.filename!r}")
+    if name.name.startswith(".") or "__MACOSX" in name.parts:
+        return
+    path = target.joinpath(*name.parts)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with opened.open(info) as packed, path.open("xb") as unpacked:  # x: no name twice
+        shutil.copyfileobj(packed, unpacked, CHUNK_BYTES)  # never more than the size checked above
+
+
+def _http_reason(error: Exception) -> str:
+    response = getattr(error, "response", None)
+    status = None if response is None else response.status_code
+    known = {
+        401: "Kaggle refused the credentials it was given (401); remove or renew them.",
+        403: "Kaggle refused the download (403): sign in on the dataset's page, or set a token.",
+        404: f"Kaggle has no {HANDLE} (404).",
+        429: "Kaggle asks to wait before the next download (429).",
+    }
+    return known.get(status or 0, f"Kaggle answered with an error: {_first_line(error)}")
+
+
+def _forget_download() -> None:
+    """Remove the archive and what was unpacked of it, else kagglehub takes it for complete."""
+    from kagglehub.cache import get_cached_archive_path, get_cached_path
+    from kagglehub.handle import parse_dataset_handle
+
+    handle = parse_dataset_handle(HANDLE)
+    Path(get_cached_archive_path(handle)).unlink(missing_ok=True)
+    shutil.rmtree(get_cached_path(handle), ignore_errors=True)
+
+
+def _warn_rejected(report: DatasetReport) -> None:
+    for what, paths in (
+        ("unreadable images", report.unreadable),
+        ("files that are no images", report.non_images),
+    ):
+        if paths:
+            names = [f"{p.parent.parent.name}/{p.parent.name}/{p.name}" for p in paths]
+            more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+            shown = ", ".join(names[:NAMES_SHOWN])
+            _complain(f"warning: {len(names)} {what} left out: {shown}{more}")
+
+
+def _warn_counts(counts: dict[str, dict[str, int]]) -> None:
+    if layout.layout_of(counts) == "other":
+        known = "\n".join(
+            f"  {name}: {layout.describe_counts(each)}"
+            for name, each in layout.KNOWN_LAYOUTS.items()
+        )
+        _complain(
+            "warning: these counts are no version's that is known; results will differ.\n"
+            f"  found: {layout.describe_counts(counts)}\n{known}"
+        )
+
+
+def _bar(items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
+    bar: Iterable[T] = tqdm(items, desc=what, total=total, unit=" files", disable=None)
+    return bar
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _complain(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m data.download", description="Get the dataset.")
+    parser.add_argument(
+        "--from", dest="source", type=Path, metavar="DIR_OR_ZIP", help="take it from here instead"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help=f"default: {DEFAULT_OUT}"
+    )
+    parser.add_argument("--force", action="store_true", help="replace what is there")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
