@@ -25,6 +25,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from tqdm import tqdm
 
 from data.layout import find_root, list_images
+from data.phantoms import make_phantom
 from model.audit import copy_groups
 from model.config import CLASS_NAMES, AugmentationConfig, TrainingConfig
 from model.preprocessing import ImageError, load_image, prepare
@@ -139,8 +140,6 @@ def make_phantoms(per_class: int, seed: int) -> ImageSet:
     Returns:
         `4 * per_class` images, classes in turn.
     """
-    from data.phantoms import make_phantom
-
     images, labels, names = [], [], []
     for number in tqdm(range(per_class * len(CLASS_NAMES)), desc="phantoms", leave=False):
         label = number % len(CLASS_NAMES)
