@@ -27,8 +27,8 @@ from model.dataset import (
     to_float,
 )
 from model.evaluation import evaluate
+from model.machine import describe_machine
 from model.runtime import Classifier
-from model.training import describe_machine
 
 PHANTOM_SEED = 2_000_000
 

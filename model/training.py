@@ -38,6 +38,7 @@ from model.dataset import (
     split_validation,
     to_float,
 )
+from model.machine import describe_machine
 
 log = logging.getLogger(__name__)
 
@@ -240,15 +241,6 @@ def _describe(
         | {name: metadata.version(name) for name in packages if name in installed},
         "machine": describe_machine(),
     }
-
-
-def describe_machine() -> str:
-    """Processor, cores and system of this machine, for reports."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text(encoding="utf-8").splitlines() if information.exists() else []
-    model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
-    cores = sum(line.startswith("processor") for line in lines)
-    return f"{model or platform.processor()}, {cores or '?'} cores, {platform.system()}"
 
 
 def _check_or_write(path: Path, run: dict[str, Any]) -> None:
