@@ -24,7 +24,7 @@ from PIL import Image
 from sklearn.model_selection import StratifiedGroupKFold
 from tqdm import tqdm
 
-from data.layout import find_root, list_images
+from data.layout import find_root, list_images, list_strays
 from data.phantoms import make_phantom
 from model.audit import copy_groups
 from model.config import CLASS_NAMES, AugmentationConfig, TrainingConfig
@@ -90,13 +90,17 @@ def load_split(directory: Path, split: str) -> ImageSet:
         split: "Training" or "Testing".
 
     Returns:
-        All readable images. Those that cannot be read are left out with a warning that
-        counts and names them.
+        All readable images. Files that are not images, and images that cannot be read, are
+        left out with a warning that counts and names them.
 
     Raises:
         data.layout.DatasetError: A split or class folder is missing or empty.
     """
-    files = list_images(find_root(directory), splits=(split,))
+    root = find_root(directory)
+    files = list_images(root, splits=(split,))
+    strays = [path.name for path in list_strays(root, splits=(split,))]
+    if strays:
+        log.warning("%d files in %s are not images: %s", len(strays), split, ", ".join(strays))
 
     def read(path: Path) -> tuple[NDArray[np.uint8], bytes] | None:
         content = path.read_bytes()

@@ -115,7 +115,7 @@ def _fit(
     steps = len(TrainingFlow(training, None, config, 0))
     if history:
         model = keras.models.load_model(out / "last.keras")
-        log.info("resuming after epoch %d of %d", len(history), config.epochs)
+        log.info("resuming epoch=%d epochs=%d", len(history), config.epochs)
     else:
         keras.mixed_precision.set_dtype_policy(choose_precision(config.precision))
         model = build_cnn(config.architecture)
@@ -156,8 +156,8 @@ def _fit(
             _append(out / "history.csv", row)  # last, so that a row stands for a saved epoch
             left = (config.epochs - epoch - 1) * row["seconds"] / 60
             log.info(
-                "epoch %d/%d loss %.4f accuracy %.4f val_loss %.4f val_accuracy %.4f "
-                "%.0f s, about %.0f min left",
+                "epoch=%d epochs=%d loss=%.4f accuracy=%.4f val_loss=%.4f val_accuracy=%.4f "
+                "seconds=%.0f minutes_left=%.0f",
                 epoch + 1, config.epochs, row["loss"], row["accuracy"], row["val_loss"],
                 row["val_accuracy"], row["seconds"], left,
             )  # fmt: skip
