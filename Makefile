@@ -48,7 +48,7 @@ then \
   "$$python" -m venv --clear "$(1)"; \
 fi; \
 echo "Installing $(2) into $(1); the first time takes a while."; \
-"$(1)/bin/python" -m pip install --quiet --disable-pip-version-check -r "$(2)"; \
+"$(1)/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check -r "$(2)"; \
 touch "$(1)/.requirements"
 endef
 

@@ -94,7 +94,7 @@ def called(where: str, what: str, port: str = "", data: str = "") -> str:
 
 
 def pip(requirements: str) -> str:
-    return f"-m pip install --quiet --disable-pip-version-check -r {requirements}"
+    return f"-m pip install --quiet --no-compile --disable-pip-version-check -r {requirements}"
 
 
 # --- make ---
