@@ -80,6 +80,13 @@ data: $(STAMP_DEV) ## download the dataset into data/raw
 train: $(STAMP_DEV) ## train on DATA=data/raw, into OUT=runs/default
 	@exec $(DEV) -m model train --data "$(DATA)" --out "$(OUT)"
 
+export: $(STAMP_DEV) ## make the files the server loads from the run in OUT
+	@exec $(DEV) -m model export --run "$(OUT)" --data "$(DATA)"
+
+evaluate: $(STAMP_DEV) ## evaluate them on DATA, and put the figures into README.md
+	@$(DEV) -m model evaluate --data "$(DATA)"
+	@exec $(DEV) -m benchmarks.readme
+
 notebook: $(STAMP_DEV) ## execute the notebook in place, on DATA=data/raw
 	DATA="$(DATA_FROM_ROOT)" $(DEV) -m jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOK)
 

@@ -24,7 +24,7 @@ from PIL import Image
 from sklearn.model_selection import StratifiedGroupKFold
 from tqdm import tqdm
 
-from data.layout import find_root, list_images, list_strays
+from data.layout import list_images, list_strays
 from data.phantoms import make_phantom
 from model.audit import copy_groups
 from model.config import CLASS_NAMES, AugmentationConfig, TrainingConfig
@@ -86,7 +86,7 @@ def load_split(directory: Path, split: str) -> ImageSet:
     """Reads one split of the dataset.
 
     Args:
-        directory: Folder with Training/ and Testing/, or with one folder that has them.
+        directory: Folder with Training/ and Testing/, or one that wraps it.
         split: "Training" or "Testing".
 
     Returns:
@@ -96,9 +96,8 @@ def load_split(directory: Path, split: str) -> ImageSet:
     Raises:
         data.layout.DatasetError: A split or class folder is missing or empty.
     """
-    root = find_root(directory)
-    files = list_images(root, splits=(split,))
-    strays = [path.name for path in list_strays(root, splits=(split,))]
+    files = list_images(directory, splits=(split,))
+    strays = [path.name for path in list_strays(directory, splits=(split,))]
     if strays:
         log.warning("%d files in %s are not images: %s", len(strays), split, ", ".join(strays))
 

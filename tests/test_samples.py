@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from data import samples
+from data.layout import DatasetError
 from data.phantoms import LABELS
 
 ROOT = Path(__file__).parent.parent
@@ -156,18 +157,18 @@ def test_too_few_images_is_an_error_and_leaves_nothing(dataset: Path, tmp_path: 
 
 
 def test_missing_folders_are_named(dataset: Path, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"`data` must be a folder .*nowhere"):
+    with pytest.raises(DatasetError, match=r"must be a folder that holds Testing/.*nowhere"):
         samples.build_real(tmp_path / "nowhere", tmp_path / "a")
-    with pytest.raises(FileNotFoundError, match=r"`data` must hold Testing/, itself or in one"):
+    with pytest.raises(DatasetError, match=r"No folder that holds Testing/ in .*Training"):
         samples.build_real(dataset / "Training", tmp_path / "a")
     (dataset / "Testing" / "pituitary").rename(tmp_path / "elsewhere")
-    with pytest.raises(FileNotFoundError, match=r"Missing: .*Testing.pituitary$"):
+    with pytest.raises(DatasetError, match=r"class folder Testing/pituitary is missing"):
         samples.build_real(dataset, tmp_path / "a", 2)
 
 
 def test_two_datasets_in_one_folder_are_refused(dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "other" / "Testing").mkdir(parents=True)
-    with pytest.raises(ValueError, match=r"one subfolder with Testing/.*dataset, other$"):
+    with pytest.raises(DatasetError, match=r"Several folders hold Testing/.*dataset.*other$"):
         samples.build_real(tmp_path, tmp_path / "a")
 
 
@@ -222,7 +223,8 @@ def test_the_command_line_reports_errors_and_results(
     assert samples.main(["real", "--data", str(dataset), "--out", out, "--per-class", "2"]) == 0
     assert capsys.readouterr().out.startswith("8 samples: ")
     assert samples.main(["real", "--data", str(tmp_path / "no"), "--out", out]) == 2
-    assert capsys.readouterr().err.startswith("error: `data` must be a folder that holds Testing/")
+    error = capsys.readouterr().err
+    assert error.startswith("error: `directory` must be a folder that holds Testing/")
 
 
 def test_the_module_runs_beside_the_folder_of_its_name() -> None:
