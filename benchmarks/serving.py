@@ -64,11 +64,13 @@ def measure(python: Path) -> dict[str, float]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     base = f"http://127.0.0.1:{port}"
-    # The embedded gallery, so that the report does not depend on what is on this machine.
+    # The embedded gallery, so that the report does not depend on what is on this machine, and
+    # nothing predicted ahead, so that each request waits for its own inference.
     environment = os.environ | {
         "PORT": str(port),
         "GALLERY_DIR": str(ROOT / "data" / "samples"),
         "LOG_LEVEL": "WARNING",
+        "WARM_UP": "0",
     }
     with tempfile.TemporaryFile() as output:
         started = time.perf_counter()
