@@ -48,7 +48,7 @@ then \
   "$$python" -m venv --clear "$(1)"; \
 fi; \
 echo "Installing $(2) into $(1); the first time takes a while."; \
-"$(1)/bin/python" -m pip install --quiet --disable-pip-version-check -r "$(2)"; \
+"$(1)/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check -r "$(2)"; \
 touch "$(1)/.requirements"
 endef
 
@@ -79,6 +79,13 @@ data: $(STAMP_DEV) ## download the dataset into data/raw
 
 train: $(STAMP_DEV) ## train on DATA=data/raw, into OUT=runs/default
 	@exec $(DEV) -m model train --data "$(DATA)" --out "$(OUT)"
+
+export: $(STAMP_DEV) ## make the files the server loads from the run in OUT
+	@exec $(DEV) -m model export --run "$(OUT)" --data "$(DATA)"
+
+evaluate: $(STAMP_DEV) ## evaluate them on DATA, and put the figures into README.md
+	@$(DEV) -m model evaluate --data "$(DATA)"
+	@exec $(DEV) -m benchmarks.readme
 
 notebook: $(STAMP_DEV) ## execute the notebook in place, on DATA=data/raw
 	DATA="$(DATA_FROM_ROOT)" $(DEV) -m jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOK)

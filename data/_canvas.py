@@ -2,8 +2,7 @@
 
 Every field is float32 of shape (size, size). Random numbers are drawn on grids whose size does
 not depend on the image, and then interpolated (in float64, lest the bytes depend on the
-processor), so that one seed gives one picture at every
-sampling. Lengths are millimetres.
+processor), so that one seed gives one picture at every sampling. Lengths are millimetres.
 """
 
 from __future__ import annotations

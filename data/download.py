@@ -144,7 +144,7 @@ def download() -> Path:
             "The download broke off. Run the command again: it goes on where the server allows it."
         ) from e
     except requests.RequestException as error:
-        raise DownloadError(f"Kaggle cannot be reached: {_first_line(error)}") from error
+        raise DownloadError(f"Kaggle cannot be reached: {_network_reason(error)}") from error
     except (exceptions.DataCorruptionError, zipfile.BadZipFile, zlib.error, ValueError) as error:
         _forget_download()
         raise DownloadError(
@@ -272,6 +272,13 @@ def _http_reason(error: Exception) -> str:
         429: "Kaggle asks to wait before the next download (429).",
     }
     return known.get(status or 0, f"Kaggle answered with an error: {_first_line(error)}")
+
+
+def _network_reason(error: BaseException) -> str:
+    """What urllib3 says at the bottom of it, without its address and count of retries."""
+    wrapped = error.args[0] if error.args else None
+    reason = getattr(wrapped, "reason", None)
+    return _first_line(reason if isinstance(reason, Exception) else error)
 
 
 def _forget_download() -> None:

@@ -171,6 +171,11 @@ def check_images(
     )
 
 
+def is_readable(path: Path) -> bool:
+    """Whether a file is an image of a known format that decodes as a whole."""
+    return _decode(path) == "ok"
+
+
 def count_by_class(images: Iterable[ImageFile]) -> dict[str, dict[str, int]]:
     """Count files as ``counts[split][class]`` without opening them."""
     counts = {split: dict.fromkeys(CLASS_NAMES, 0) for split in SPLITS}

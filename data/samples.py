@@ -8,7 +8,7 @@ line::
     python -m data.samples phantoms                      # rewrite data/samples/
     python -m data.samples real --data DIR [--out data/gallery] [--per-class 25] [--seed 7]
 
-``DIR`` holds the dataset's Testing folder, itself or in its one subfolder. Training images are
+``DIR`` holds the dataset's Testing folder, itself or in a subfolder. Training images are
 never used: an example the network was trained on would show nothing. Real images stay on the
 machine; ``data/gallery/`` is ignored by git.
 """
@@ -28,9 +28,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from data.phantoms import LABELS, make_phantom
+from data.layout import is_readable, list_images
+from model.config import CLASS_NAMES
 
 HERE = Path(__file__).parent
 SAMPLES_DIR = HERE / "samples"
@@ -39,7 +40,6 @@ FIRST_SEED = 1_000_000  # the gallery's reserved seeds: 1_000_000 .. 1_000_039
 PER_CLASS = 10
 SAMPLE_SIZE = 448
 ID_PATTERN = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 PHANTOM_NOTICE = (
     "Synthetic images, drawn from the ICBM 152 average brain (see data/atlas/NOTICE)."
     " They show no patient."
@@ -56,6 +56,9 @@ class UnreadableImageWarning(UserWarning):
 
 def phantom_png(label: str, seed: int, size: int = SAMPLE_SIZE) -> tuple[bytes, dict[str, Any]]:
     """The PNG bytes of one gallery phantom, and its plane and contrast."""
+    # Drawing needs SciPy, which a server that only copies real images does not have.
+    from data.phantoms import make_phantom
+
     phantom = make_phantom(label, seed, size=size)
     buffer = io.BytesIO()
     Image.fromarray(phantom.image).save(buffer, "PNG", optimize=True)
@@ -66,7 +69,7 @@ def phantom_entries() -> list[tuple[str, str, int]]:
     """(id, label, seed) of every embedded sample, in the gallery's order."""
     return [
         (f"phantom-{label}-{k:02d}", label, FIRST_SEED + group * PER_CLASS + k)
-        for group, label in enumerate(LABELS)
+        for group, label in enumerate(CLASS_NAMES)
         for k in range(PER_CLASS)
     ]
 
@@ -83,50 +86,27 @@ def build_phantoms(out: Path = SAMPLES_DIR) -> Path:
     return out / "manifest.json"
 
 
-def find_testing(data: Path) -> Path:
-    """The Testing folder in ``data`` or in its only subfolder that has one.
-
-    Raises:
-        FileNotFoundError: there is none.
-        ValueError: several subfolders have one.
-    """
-    if not data.is_dir():
-        raise FileNotFoundError(
-            f"`data` must be a folder that holds Testing/. Received: {data}, which is no folder"
-        )
-    if (data / "Testing").is_dir():
-        return data / "Testing"
-    found = [child / "Testing" for child in sorted(data.iterdir()) if (child / "Testing").is_dir()]
-    if not found:
-        raise FileNotFoundError(
-            f"`data` must hold Testing/, itself or in one subfolder. Received: {data}"
-        )
-    if len(found) > 1:
-        names = ", ".join(path.parent.name for path in found)
-        raise ValueError(
-            f"`data` must hold one subfolder with Testing/. Received: {data} with {names}"
-        )
-    return found[0]
-
-
 def build_real(data: Path, out: Path = GALLERY_DIR, per_class: int = 25, seed: int = 7) -> Path:
     """Copy a seeded, balanced choice of test images, byte for byte; returns the manifest's path.
 
     Args:
-        data: folder of the dataset, see ``find_testing``.
+        data: folder of the dataset, as ``data.layout.list_images`` takes it.
         out: folder to replace; it is built aside and renamed, so that no half gallery is ever seen.
         per_class: images a class.
         seed: seed of the choice; the same seed and dataset give the same gallery.
 
     Raises:
-        FileNotFoundError: the Testing folder or a class folder is missing.
+        data.layout.DatasetError: the Testing folder or a class folder is missing or empty.
         ValueError: ``per_class`` is below 1 or above a class's readable images, or ``out`` holds
             other files.
     """
     if per_class < 1:
         raise ValueError(f"`per_class` must be at least 1. Received: {per_class}")
-    testing = find_testing(data)
-    chosen = {label: _choose(testing / label, per_class, seed) for label in LABELS}
+    images = list_images(data, splits=("Testing",))
+    chosen = {
+        label: _choose(label, [i.path for i in images if i.label == label], per_class, seed)
+        for label in CLASS_NAMES
+    }
     rows: list[dict[str, Any]] = []
     with _Fresh(out) as folder:
         for label, paths in chosen.items():
@@ -139,45 +119,28 @@ def build_real(data: Path, out: Path = GALLERY_DIR, per_class: int = 25, seed: i
     return out / "manifest.json"
 
 
-def _choose(folder: Path, count: int, seed: int) -> list[Path]:
+def _choose(label: str, paths: list[Path], count: int, seed: int) -> list[Path]:
     """``count`` readable images of one class in a seeded order, sorted by name."""
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            f"Testing/ must hold a folder for each of {', '.join(LABELS)}. Missing: {folder}"
-        )
-    paths = sorted(
-        p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in IMAGE_SUFFIXES
-    )
-    rng = np.random.default_rng([seed, LABELS.index(folder.name)])
+    rng = np.random.default_rng([seed, CLASS_NAMES.index(label)])
     kept: list[Path] = []
     unreadable: list[Path] = []
     for index in rng.permutation(len(paths)):
         if len(kept) == count:
             break
-        (kept if _readable(paths[index]) else unreadable).append(paths[index])
+        (kept if is_readable(paths[index]) else unreadable).append(paths[index])
     if unreadable:
         names = ", ".join(sorted(p.name for p in unreadable))
         warnings.warn(
-            f"{len(unreadable)} unreadable in {folder.name}, left out: {names}",
+            f"{len(unreadable)} unreadable in {label}, left out: {names}",
             UnreadableImageWarning,
             3,
         )
     if len(kept) < count:
         raise ValueError(
-            f"`per_class` must be at most {len(kept)}, the readable images in {folder}."
+            f"`per_class` must be at most {len(kept)}, the readable images of {label}."
             f" Received: {count}"
         )
     return sorted(kept)
-
-
-def _readable(path: Path) -> bool:
-    """Whether Pillow can decode the whole image."""
-    try:
-        with Image.open(path, formats=["JPEG", "PNG"]) as image:
-            image.load()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
-        return False
-    return True
 
 
 def _slug(path: Path, rows: list[dict[str, Any]]) -> str:

@@ -24,7 +24,8 @@ from PIL import Image
 from sklearn.model_selection import StratifiedGroupKFold
 from tqdm import tqdm
 
-from data.layout import count_by_class, find_root, list_images, require_every_class
+from data.layout import count_by_class, list_images, list_strays, require_every_class
+from data.phantoms import make_phantom
 from model.audit import copy_groups
 from model.config import CLASS_NAMES, AugmentationConfig, TrainingConfig
 from model.preprocessing import ImageError, load_image, prepare
@@ -85,17 +86,20 @@ def load_split(directory: Path, split: str) -> ImageSet:
     """Reads one split of the dataset.
 
     Args:
-        directory: Folder with Training/ and Testing/, or with one folder that has them.
+        directory: Folder with Training/ and Testing/, or one that wraps it.
         split: "Training" or "Testing".
 
     Returns:
-        All readable images. Those that cannot be read are left out with a warning that
-        counts and names them.
+        All readable images. Files that are not images, and images that cannot be read, are
+        left out with a warning that counts and names them.
 
     Raises:
         data.layout.DatasetError: A split or class folder is missing, or holds no readable image.
     """
-    files = list_images(find_root(directory), splits=(split,))
+    files = list_images(directory, splits=(split,))
+    strays = [path.name for path in list_strays(directory, splits=(split,))]
+    if strays:
+        log.warning("%d files in %s are not images: %s", len(strays), split, ", ".join(strays))
 
     def read(path: Path) -> tuple[NDArray[np.uint8], bytes] | None:
         content = path.read_bytes()
@@ -141,8 +145,6 @@ def make_phantoms(per_class: int, seed: int) -> ImageSet:
     Returns:
         `4 * per_class` images, classes in turn.
     """
-    from data.phantoms import make_phantom
-
     images, labels, names = [], [], []
     for number in tqdm(range(per_class * len(CLASS_NAMES)), desc="phantoms", leave=False):
         label = number % len(CLASS_NAMES)

@@ -27,22 +27,24 @@ from model.dataset import (
     to_float,
 )
 from model.evaluation import evaluate
+from model.machine import describe_machine
 from model.runtime import Classifier
-from model.training import describe_machine
 
 PHANTOM_SEED = 2_000_000
-PHANTOMS_PER_CLASS = 100
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
-def evaluation_sets(data: Path, config: TrainingConfig, samples: Path) -> dict[str, ImageSet]:
+def evaluation_sets(
+    data: Path, config: TrainingConfig, samples: Path, phantoms_per_class: int = 100
+) -> dict[str, ImageSet]:
     """The image sets of the report, by name.
 
     Args:
         data: Dataset folder.
         config: Settings of the run that is evaluated, for its validation split.
         samples: Folder of the embedded gallery.
+        phantoms_per_class: How many phantoms to draw.
 
     Returns:
         `train` and `validation` (parts of Training), `test` (the official split), its parts
@@ -59,7 +61,7 @@ def evaluation_sets(data: Path, config: TrainingConfig, samples: Path) -> dict[s
         "test": test,
         "test_with_copy_in_training": test.take(copied),
         "test_unseen": test.take(np.setdiff1d(np.arange(len(test)), copied)),
-        "phantoms": make_phantoms(PHANTOMS_PER_CLASS, PHANTOM_SEED),
+        "phantoms": make_phantoms(phantoms_per_class, PHANTOM_SEED),
         "gallery": load_gallery(samples),
     }
     return {name: images for name, images in sets.items() if len(images)}

@@ -39,6 +39,7 @@ from model.dataset import (
     split_validation,
     to_float,
 )
+from model.machine import describe_machine
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +119,7 @@ def _fit(
         model = keras.models.load_model(out / "last.keras")
         # A stop between the two writes leaves a row of an epoch that the network has not seen.
         history = history[: int(keras.ops.convert_to_numpy(model.optimizer.iterations)) // steps]
-        log.info("resuming after epoch %d of %d", len(history), config.epochs)
+        log.info("resuming epoch=%d epochs=%d", len(history), config.epochs)
     else:
         history = []
         model = _new_network(config, steps)
@@ -152,8 +153,8 @@ def _fit(
             _save(model, out / "last.keras")  # last: the epochs that it has seen are complete
             left = (config.epochs - epoch - 1) * row["seconds"] / 60
             log.info(
-                "epoch %d/%d loss %.4f accuracy %.4f val_loss %.4f val_accuracy %.4f "
-                "%.0f s, about %.0f min left",
+                "epoch=%d epochs=%d loss=%.4f accuracy=%.4f val_loss=%.4f val_accuracy=%.4f "
+                "seconds=%.0f minutes_left=%.0f",
                 epoch + 1, config.epochs, row["loss"], row["accuracy"], row["val_loss"],
                 row["val_accuracy"], row["seconds"], left,
             )  # fmt: skip
@@ -254,15 +255,6 @@ def _describe(
         | {name: metadata.version(name) for name in packages if name in installed},
         "machine": describe_machine(),
     }
-
-
-def describe_machine() -> str:
-    """Processor, cores and system of this machine, for reports."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text(encoding="utf-8").splitlines() if information.exists() else []
-    model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
-    cores = sum(line.startswith("processor") for line in lines)
-    return f"{model or platform.processor()}, {cores or '?'} cores, {platform.system()}"
 
 
 def _check_or_write(path: Path, run: dict[str, Any]) -> dict[str, Any]:

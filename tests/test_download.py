@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -256,6 +257,20 @@ def test_broken_credentials_are_named(
     assert main(["--out", str(out)]) == 1
     assert "error: Invalid Kaggle credentials file" in capsys.readouterr().err
     assert kaggle.asked == []
+
+
+def test_no_server_gives_the_reason_and_the_way_by_hand(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    isolate(tmp_path, monkeypatch)
+    nowhere = "http://127.0.0.1:9"
+    monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, nowhere)
+    assert main(["--out", str(out)]) == 1
+    printed = capsys.readouterr().err
+    assert re.match(r"error: Kaggle cannot be reached: .*refused", printed)
+    assert "Max retries" not in printed
+    assert "python -m data.download --from archive.zip" in printed
+    assert_nothing_left(out)
 
 
 def test_no_network_is_an_error_without_a_traceback(tmp_path: Path, out: Path) -> None:

@@ -20,7 +20,7 @@ MAKE = shutil.which("make")
 REQUIREMENTS = ("requirements.txt", "requirements-train.txt", "requirements-dev.txt")
 TARGETS = {
     "help", "serve", "test", "lint", "types", "format", "data", "train", "notebook", "lab",
-    "samples", "clean",
+    "export", "evaluate", "samples", "clean",
 }  # fmt: skip
 
 needs_make = pytest.mark.skipif(MAKE is None, reason="make is not installed")
@@ -94,7 +94,7 @@ def called(where: str, what: str, port: str = "", data: str = "") -> str:
 
 
 def pip(requirements: str) -> str:
-    return f"-m pip install --quiet --disable-pip-version-check -r {requirements}"
+    return f"-m pip install --quiet --no-compile --disable-pip-version-check -r {requirements}"
 
 
 # --- make ---

@@ -1,0 +1,141 @@
+"""The web app: ``create_app`` wires routes, limits and error handlers; ``python app.py`` serves it.
+
+Importing this module has no side effect. Production runs ``gunicorn "app:create_app()"``.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+import logging
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from flask import Flask
+
+from model.runtime import DEFAULT_MODEL_PATH, Classifier, ModelFileError
+from web import api, images, pages
+from web.config import ROOT, ConfigError, settings_from
+from web.display import compile_templates, register_display
+from web.errors import register_errors
+from web.gallery import GalleryError, load_gallery
+from web.headers import add_headers
+from web.logging import configure_logging, log_requests
+from web.memory import resident_megabytes
+from web.predictions import ClassifierLike, Predictions
+from web.state import State, attach
+
+logger = logging.getLogger("app")
+
+# gunicorn's master stops for this exit status of a worker; after others it starts a new worker
+CANNOT_START = 4
+A_YEAR = 365 * 24 * 3600
+
+
+class StartupError(SystemExit):
+    """The app cannot start: one sentence on standard error, exit status 4."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(CANNOT_START)
+        self.sentence = sentence
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+def create_app(
+    config: Mapping[str, str] | None = None, classifier: ClassifierLike | None = None
+) -> Flask:
+    """Builds the app.
+
+    Args:
+        config: settings by their environment names (see ``web.config``); the environment if None.
+        classifier: used instead of loading the model file.
+
+    Raises:
+        StartupError: a setting, the model file or the gallery cannot be used.
+    """
+    try:
+        settings = settings_from(os.environ if config is None else config)
+        configure_logging(settings.log_level)
+        gallery = load_gallery(settings.gallery_dir)
+        model = classifier or _load_classifier(settings.model_path or DEFAULT_MODEL_PATH)
+    except (ConfigError, GalleryError, ModelFileError) as error:
+        sys.stderr.write(f"Cannot start: {error}\n")
+        raise StartupError(str(error)) from None
+
+    app = Flask(__name__, root_path=str(ROOT))
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = A_YEAR  # static addresses carry their content's hash
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    predictions = Predictions(model, gallery)
+    attach(app, State(gallery, predictions))
+    add_headers(app)
+    log_requests(app)
+    register_errors(app)
+    register_display(app)
+    for module in (pages, images, api):
+        app.register_blueprint(module.blueprint)
+    if settings.warm_up:
+        predictions.warm_up(first=lambda: compile_templates(app))
+    return app
+
+
+def _load_classifier(path: Path) -> Classifier:
+    classifier = Classifier.load(path)
+    fields = {
+        "path": str(classifier.path),
+        "sha256": classifier.sha256,
+        "milliseconds": round(classifier.load_milliseconds, 1),
+        "rss_megabytes": resident_megabytes(),
+    }
+    logger.info("model loaded", extra={"fields": fields})
+    return classifier
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Binds ``host:port`` for a moment.
+
+    Raises:
+        ConfigError: the port is taken, or the address cannot be bound.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            if os.name == "posix":  # on Windows this option would let two servers share a port
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(
+                f"Port {port} is already in use; choose another one: `PORT=8080 make serve`."
+            ) from None
+        raise ConfigError(
+            f"Cannot listen on {host}, port {port}: {error.strerror or error}."
+        ) from None
+
+
+def main() -> NoReturn:
+    """Serves the app with gunicorn, or with Flask's threaded server where there is no gunicorn."""
+    try:
+        settings = settings_from(os.environ)
+        require_free_port(settings.host, settings.port)
+    except ConfigError as error:
+        sys.stderr.write(f"Cannot start: {error}\n")
+        raise SystemExit(1) from None
+    if os.name == "posix" and importlib.util.find_spec("gunicorn") is not None:
+        address = f"[{settings.host}]" if ":" in settings.host else settings.host
+        command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py")]
+        command += ["--chdir", str(ROOT), "--bind", f"{address}:{settings.port}"]
+        os.execv(sys.executable, [*command, "app:create_app()"])
+    create_app().run(host=settings.host, port=settings.port, threaded=True)
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""What the web tests share: a small drawn gallery, a stub classifier, apps and clients."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from numpy.typing import NDArray
+from PIL import Image
+
+from app import create_app
+from model.config import CLASS_NAMES
+from model.runtime import Prediction
+
+# (id, true label, eighths of the drawn image that are white): the stub answers by these alone
+GALLERY = (
+    ("glioma-00", "glioma", 1),
+    ("glioma-01", "glioma", 3),
+    ("meningioma-00", "meningioma", 3),
+    ("notumor-00", "notumor", 5),
+    ("pituitary-00", "pituitary", 7),
+    ("pituitary-01", "pituitary", 5),
+)
+WRONG = ("glioma-01", "pituitary-01")
+
+
+class StubClassifier:
+    """Tells the classes by their white eighths: 1, 3, 5 and 7; counts its calls."""
+
+    name = "stub"
+    sha256 = "5" * 64
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def predict(self, image: NDArray[np.float32]) -> Prediction:
+        self.calls += 1
+        assert image.shape == (224, 224, 1)
+        assert image.dtype == np.float32
+        label = CLASS_NAMES[int(float(image.mean()) * 4)]
+        shares = {name: 0.75 if name == label else 0.0833 for name in CLASS_NAMES}
+        return Prediction(label, shares[label], shares, 12.5)
+
+
+def write_gallery(folder: Path, *, origin: str = "synthetic") -> dict[str, Any]:
+    """Draws GALLERY into ``folder`` and returns the manifest written there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    entries: list[dict[str, Any]] = []
+    for sample_id, label, eighths in GALLERY:
+        pixels = np.zeros((448, 448), np.uint8)
+        pixels[:, : 56 * eighths] = 255
+        pixels[-1, -1] = len(entries)  # no two files are equal
+        path = folder / f"{sample_id}.png"
+        Image.fromarray(pixels).save(path)
+        entries.append(
+            {
+                "id": sample_id,
+                "file": path.name,
+                "true_label": label,
+                "plane": "axial" if origin == "synthetic" else None,
+                "contrast": "T1c" if origin == "synthetic" else None,
+                "origin": "phantom" if origin == "synthetic" else "dataset",
+                "seed": len(entries) if origin == "synthetic" else None,
+                "width": 448,
+                "height": 448,
+                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            }
+        )
+    manifest = {"origin": origin, "notice": "Drawn for a test.", "seed": 0, "samples": entries}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return manifest
+
+
+@pytest.fixture
+def gallery_dir(tmp_path: Path) -> Path:
+    write_gallery(tmp_path / "gallery")
+    return tmp_path / "gallery"
+
+
+@pytest.fixture
+def classifier() -> StubClassifier:
+    return StubClassifier()
+
+
+@pytest.fixture
+def make_app(classifier: StubClassifier) -> Callable[..., Flask]:
+    """Builds an app on a gallery folder; settings by their environment names."""
+
+    def make(folder: Path, **settings: str) -> Flask:
+        config = {"GALLERY_DIR": str(folder), "WARM_UP": "0", **settings}
+        return create_app(config, classifier)
+
+    return make
+
+
+@pytest.fixture
+def web_app(make_app: Callable[..., Flask], gallery_dir: Path) -> Flask:
+    return make_app(gallery_dir)
+
+
+@pytest.fixture
+def client(web_app: Flask) -> FlaskClient:
+    return web_app.test_client()
+
+
+@pytest.fixture
+def read_client(web_app: Flask) -> FlaskClient:
+    """A client of an app that has read every sample of its gallery."""
+    state = web_app.extensions["brain_mri"]
+    for sample in state.gallery.samples.values():
+        state.predictions.get(sample)
+    return web_app.test_client()

@@ -1,0 +1,196 @@
+"""The JSON API: exact shapes, and one error shape on every route."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+IDS = [
+    "glioma-00",
+    "glioma-01",
+    "meningioma-00",
+    "notumor-00",
+    "pituitary-00",
+    "pituitary-01",
+]
+
+
+def assert_problem(response: TestResponse, status: int, title: str, instance: str) -> str:
+    """Checks the problem document and returns its detail."""
+    assert response.status_code == status
+    assert response.content_type == "application/problem+json"
+    assert response.json is not None
+    assert list(response.json) == ["type", "title", "status", "detail", "instance"]
+    assert response.json["type"] == "about:blank"
+    assert response.json["title"] == title
+    assert response.json["status"] == status
+    assert response.json["instance"] == instance
+    return str(response.json["detail"])
+
+
+def test_healthz_needs_no_inference(client: FlaskClient, classifier: object) -> None:
+    response = client.get("/healthz")
+    assert (response.status_code, response.json) == (200, {"status": "ok"})
+    assert response.headers["Cache-Control"] == "no-store"
+    assert getattr(classifier, "calls", None) == 0
+
+
+def test_samples(client: FlaskClient) -> None:
+    response = client.get("/api/v1/samples")
+    assert response.status_code == 200
+    assert response.json is not None
+    assert list(response.json) == ["samples", "gallery"]
+    assert response.json["gallery"] == {"origin": "synthetic", "notice": "Drawn for a test."}
+    assert [sample["id"] for sample in response.json["samples"]] == IDS
+    first = response.json["samples"][0]
+    version = first["image_url"].removeprefix("/images/glioma-00?v=")
+    assert len(version) == 12
+    assert first == {
+        "id": "glioma-00",
+        "true_label": "glioma",
+        "plane": "axial",
+        "contrast": "T1c",
+        "origin": "phantom",
+        "seed": 0,
+        "width": 448,
+        "height": 448,
+        "result": None,
+        "image_url": f"/images/glioma-00?v={version}",
+        "thumbnail_url": f"/thumbnails/glioma-00?v={version}",
+        "prediction_url": "/api/v1/samples/glioma-00/prediction",
+    }
+
+
+def test_samples_take_the_gallerys_filters(read_client: FlaskClient) -> None:
+    def ids(query: str) -> list[str]:
+        answer = read_client.get(f"/api/v1/samples{query}").json
+        assert answer is not None
+        return [sample["id"] for sample in answer["samples"]]
+
+    assert ids("?class=glioma") == ["glioma-00", "glioma-01"]
+    assert ids("?result=wrong") == ["glioma-01", "pituitary-01"]
+    assert ids("?class=pituitary&result=right") == ["pituitary-00"]
+    assert ids("?class=&result=") == IDS
+
+
+def test_an_unread_sample_is_neither_right_nor_wrong(client: FlaskClient) -> None:
+    for result in ("right", "wrong"):
+        answer = client.get(f"/api/v1/samples?result={result}").json
+        assert answer is not None
+        assert answer["samples"] == []
+
+
+def test_prediction(client: FlaskClient) -> None:
+    response = client.get("/api/v1/samples/glioma-01/prediction")
+    assert response.status_code == 200
+    assert response.json == {
+        "id": "glioma-01",
+        "true_label": "glioma",
+        "prediction": {
+            "label": "meningioma",
+            "confidence": 0.75,
+            "probabilities": {
+                "glioma": 0.0833,
+                "meningioma": 0.75,
+                "notumor": 0.0833,
+                "pituitary": 0.0833,
+            },
+        },
+        "model": {"name": "stub", "sha256": "5" * 64},
+        "milliseconds": 12.5,
+    }
+    assert list(response.json) == ["id", "true_label", "prediction", "model", "milliseconds"]
+
+
+def test_a_sample_is_read_once(client: FlaskClient, classifier: object) -> None:
+    first = client.get("/api/v1/samples/notumor-00/prediction").json
+    assert client.get("/api/v1/samples/notumor-00/prediction").json == first
+    client.get("/samples/notumor-00")
+    assert getattr(classifier, "calls", None) == 1
+
+
+def test_warm_up_reads_everything(
+    make_app: Callable[..., Flask], gallery_dir: Path, classifier: object
+) -> None:
+    predictions = make_app(gallery_dir).extensions["brain_mri"].predictions
+    thread = predictions.warm_up()
+    thread.join(timeout=60)
+    assert not thread.is_alive()
+    assert getattr(classifier, "calls", None) == 6
+
+
+def test_warm_up_survives_an_image_that_cannot_be_read(
+    make_app: Callable[..., Flask], gallery_dir: Path
+) -> None:
+    app = make_app(gallery_dir)
+    (gallery_dir / "glioma-00.png").write_bytes(b"damaged after the start")
+    thread = app.extensions["brain_mri"].predictions.warm_up()
+    thread.join(timeout=60)
+    answer = app.test_client().get("/api/v1/samples").json
+    assert answer is not None
+    assert [sample["result"] for sample in answer["samples"]] == [
+        None,
+        "wrong",
+        "right",
+        "right",
+        "right",
+        "wrong",
+    ]
+
+
+@pytest.mark.parametrize("sample_id", ["absent", "GLIOMA-00", "a" * 3000, "%00", "glioma-00%00"])
+def test_an_unknown_sample_is_404(client: FlaskClient, sample_id: str) -> None:
+    path = f"/api/v1/samples/{sample_id}/prediction"
+    detail = assert_problem(client.get(path), 404, "Not Found", path.replace("%00", "\0"))
+    assert detail == "No sample has this id; /api/v1/samples lists them all."
+
+
+@pytest.mark.parametrize(
+    "path", ["/api", "/api/", "/api/v1/", "/api/v1/samples/", "/api/v2/samples"]
+)
+def test_an_unknown_api_path_is_404(client: FlaskClient, path: str) -> None:
+    assert_problem(client.get(path), 404, "Not Found", path)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/samples", "/api/v1/samples/glioma-00/prediction"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_another_method_is_405(client: FlaskClient, path: str, method: str) -> None:
+    response = client.open(path, method=method)
+    assert_problem(response, 405, "Method Not Allowed", path)
+    assert sorted(response.headers["Allow"].split(", ")) == ["GET", "HEAD", "OPTIONS"]
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        (
+            "class=tumor",
+            "`class` must be one of glioma, meningioma, notumor, pituitary. Received: 'tumor'.",
+        ),
+        ("result=maybe", "`result` must be one of right, wrong. Received: 'maybe'."),
+    ],
+)
+def test_a_bad_filter_is_400(client: FlaskClient, query: str, detail: str) -> None:
+    response = client.get(f"/api/v1/samples?{query}")
+    assert assert_problem(response, 400, "Bad Request", "/api/v1/samples") == detail
+
+
+def test_an_unexpected_error_is_500_and_shows_nothing(
+    client: FlaskClient, classifier: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(image: object) -> None:
+        raise RuntimeError("the secret of the inside")
+
+    monkeypatch.setattr(classifier, "predict", fail)
+    response = client.get("/api/v1/samples/glioma-00/prediction")
+    detail = assert_problem(
+        response, 500, "Internal Server Error", "/api/v1/samples/glioma-00/prediction"
+    )
+    assert "secret" not in response.text
+    assert "Traceback" not in response.text
+    assert detail.startswith("Something went wrong on the server.")

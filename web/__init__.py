@@ -1,0 +1,1 @@
+"""The web pages and the JSON API, by page; ``app.create_app`` wires them together."""

@@ -1,0 +1,73 @@
+"""The JSON API under /api/v1/, and /healthz."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, abort, jsonify, request, url_for
+
+from web.gallery import Sample
+from web.selection import Filters, select
+from web.state import current_state
+
+blueprint = Blueprint("api", __name__)
+
+
+@blueprint.get("/healthz")
+def healthz() -> Response:
+    """Says the server answers; touches neither the network nor its lock."""
+    response = jsonify(status="ok")
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.get("/api/v1/samples")
+def samples() -> Response:
+    """Lists the samples, filtered by ``class`` and ``result``; 400 for other filter values."""
+    state = current_state()
+    chosen = select(state.gallery, state.predictions, Filters.parse(request.args))
+    response = jsonify(
+        samples=[_describe(sample) for sample in chosen],
+        gallery={"origin": state.gallery.origin, "notice": state.gallery.notice},
+    )
+    response.headers["Cache-Control"] = "no-store"  # `result` changes while samples are being read
+    return response
+
+
+@blueprint.get("/api/v1/samples/<sample_id>/prediction")
+def prediction(sample_id: str) -> Response:
+    """The network's prediction for one sample, computed now if need be; 404 for an unknown id."""
+    state = current_state()
+    sample = state.gallery.samples.get(sample_id)
+    if sample is None:
+        abort(404, description="No sample has this id; /api/v1/samples lists them all.")
+    found = state.predictions.get(sample)
+    classifier = state.predictions.classifier
+    return jsonify(
+        id=sample.id,
+        true_label=sample.true_label,
+        prediction={
+            "label": found.label,
+            "confidence": found.confidence,
+            "probabilities": found.probabilities,
+        },
+        model={"name": classifier.name, "sha256": classifier.sha256},
+        milliseconds=found.milliseconds,
+    )
+
+
+def _describe(sample: Sample) -> dict[str, Any]:
+    return {
+        "id": sample.id,
+        "true_label": sample.true_label,
+        "plane": sample.plane,
+        "contrast": sample.contrast,
+        "origin": sample.origin,
+        "seed": sample.seed,
+        "width": sample.width,
+        "height": sample.height,
+        "result": current_state().predictions.result(sample),  # null until the network has read it
+        "image_url": url_for("images.image", sample_id=sample.id, v=sample.version),
+        "thumbnail_url": url_for("images.thumbnail", sample_id=sample.id, v=sample.version),
+        "prediction_url": url_for("api.prediction", sample_id=sample.id),
+    }
