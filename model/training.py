@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from tqdm import tqdm
 
 from model.architecture import build_cnn, fold_normalization
@@ -115,14 +116,16 @@ def _fit(
     """Runs the epochs that are missing and returns the whole history."""
     keras.utils.set_random_seed(config.seed)
     steps = len(TrainingFlow(training, None, config, 0))
+    model = fresh = _new_network(config, steps)
     if (out / "last.keras").exists():
         model = keras.models.load_model(out / "last.keras")
+        seen = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+        _continue_dropout(model, fresh, seen)
         # A stop between the two writes leaves a row of an epoch that the network has not seen.
-        history = history[: int(keras.ops.convert_to_numpy(model.optimizer.iterations)) // steps]
+        history = history[: seen // steps]
         log.info("resuming epoch=%d epochs=%d", len(history), config.epochs)
     else:
         history = []
-        model = _new_network(config, steps)
     phantoms = None
     checked = to_float(validation.images), one_hot(validation.labels)
     with tqdm(
@@ -176,6 +179,15 @@ def _new_network(config: TrainingConfig, steps: int) -> keras.Model:
         jit_compile=keras.backend.backend() == "jax",
     )
     return model
+
+
+def _continue_dropout(model: keras.Model, fresh: keras.Model, steps: int) -> None:
+    """Puts the masks where `steps` steps left them; `.keras` files do not hold their state."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            state = fresh.get_layer(layer.name).seed_generator.state
+            start = keras.ops.convert_to_numpy(state)
+            layer.seed_generator.state.assign(start + np.array([0, steps], dtype=start.dtype))
 
 
 def learning_rate_schedule(
