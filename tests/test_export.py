@@ -81,7 +81,8 @@ def test_dynamic_quantisation_agrees_at_a_quarter_of_the_size(network: Any) -> N
 def test_int8_agrees_at_a_quarter_of_the_size(network: Any) -> None:
     content = convert(network, "int8", IMAGES[:6])
     assert 3_700_000 < len(content) < 4_000_000
-    check(content, network, tolerance=0.08)
+    # Measured with these random weights: 0.10; 0.48 when calibrated on images that are too dark.
+    check(content, network, tolerance=0.15)
 
 
 @pytest.mark.parametrize("calibration", [None, IMAGES[:0]])
