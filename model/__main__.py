@@ -22,11 +22,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns the exit status: 0, or 1 with a sentence on standard error."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     options = _parser().parse_args(arguments)
-    logging.basicConfig(
-        level=os.environ.get("LOG_LEVEL", "INFO").upper(),
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
     try:
+        logging.basicConfig(
+            level=os.environ.get("LOG_LEVEL", "INFO").upper(),
+            format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        )
         options.command(options)
     except (ImageError, ModelFileError, OSError, ValueError, RuntimeError) as error:
         if options.debug:
@@ -67,6 +67,11 @@ def _export(options: argparse.Namespace) -> None:
     run = json.loads((options.run / "run.json").read_text(encoding="utf-8"))
     calibration = None
     if options.quantization == "int8":
+        if options.data is None:
+            raise ValueError(
+                "`--data` must be the dataset folder for --quantization int8, which calibrates on "
+                "Training images. Received: none"
+            )
         images = load_split(options.data, "Training").images
         calibration = to_float(images[:: max(1, len(images) // CALIBRATION_IMAGES)])
     metadata = export(

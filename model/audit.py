@@ -53,10 +53,10 @@ def copy_pairs(
 
     Returns:
         int64 (pairs, 2): row in `left`, row in `right`. A row with itself is included when
-        both arrays are the same.
+        both arrays are the same, but for flat images, which are copies of nothing.
     """
-    flat = right.reshape(len(right), -1).T
-    mirrored = right[:, :, ::-1].reshape(len(right), -1).T
+    flat = right.reshape(-1, _GRID * _GRID).T
+    mirrored = right[:, :, ::-1].reshape(-1, _GRID * _GRID).T
     found = []
     for start in range(0, len(left), _ROWS):
         block = left[start : start + _ROWS].reshape(-1, _GRID * _GRID)

@@ -24,7 +24,7 @@ from PIL import Image
 from sklearn.model_selection import StratifiedGroupKFold
 from tqdm import tqdm
 
-from data.layout import list_images, list_strays
+from data.layout import count_by_class, list_images, list_strays, require_every_class
 from data.phantoms import make_phantom
 from model.audit import copy_groups
 from model.config import CLASS_NAMES, AugmentationConfig, TrainingConfig
@@ -94,7 +94,7 @@ def load_split(directory: Path, split: str) -> ImageSet:
         left out with a warning that counts and names them.
 
     Raises:
-        data.layout.DatasetError: A split or class folder is missing or empty.
+        data.layout.DatasetError: A split or class folder is missing, or holds no readable image.
     """
     files = list_images(directory, splits=(split,))
     strays = [path.name for path in list_strays(directory, splits=(split,))]
@@ -118,6 +118,8 @@ def load_split(directory: Path, split: str) -> ImageSet:
             "%d of %d images in %s could not be read and are left out: %s",
             len(unreadable), len(files), split, ", ".join(unreadable),
         )  # fmt: skip
+    kept = [file for file, result in zip(files, results, strict=True) if result is not None]
+    require_every_class(count_by_class(kept), splits=(split,))
     digest = hashlib.sha256()
     images, labels, names = [], [], []
     for file, result in zip(files, results, strict=True):
@@ -186,7 +188,8 @@ def split_validation(
 
     Args:
         dataset: The images of Training.
-        share: Share for validation, in (0, 1).
+        share: Share for validation, in (0, 1); taken as one over the nearest whole number, and
+            a half at most.
         seed: Seed of the division.
 
     Returns:
@@ -308,7 +311,7 @@ def load_gallery(folder: Path) -> ImageSet:
     """Reads a gallery folder: the images that its `manifest.json` names.
 
     Raises:
-        ImageError, OSError, ValueError: The manifest or an image cannot be read.
+        ImageError, OSError, ValueError, KeyError: The manifest or an image cannot be read.
     """
     samples = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["samples"]
     contents = [(folder / sample["file"]).read_bytes() for sample in samples]

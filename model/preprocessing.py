@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import warnings
 from pathlib import Path
 from typing import BinaryIO
@@ -27,6 +28,10 @@ from model.config import IMAGE_SIZE
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 MAX_PIXELS = 20_000_000
 PERCENTILES = (0.5, 99.5)
+DAMAGE = (  # what Pillow raises for broken files, by format and by where they are broken
+    ArithmeticError, EOFError, LookupError, OSError, SyntaxError, ValueError, struct.error,
+    Image.DecompressionBombError,
+)  # fmt: skip
 
 SETTINGS = {
     "image_size": IMAGE_SIZE,
@@ -81,13 +86,13 @@ def decode(source: bytes | str | os.PathLike[str] | BinaryIO) -> NDArray[np.floa
                     )
                 image.load()
                 return _grey(ImageOps.exif_transpose(image))
-    except FileNotFoundError:
+    except (FileNotFoundError, ImageError):
         raise
     except UnidentifiedImageError:
         raise ImageError(
             f"`image` must be one of {', '.join(FORMATS)}. Received: {name}, which is none of them"
         ) from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except DAMAGE as error:
         raise ImageError(f"`image` could not be decoded. Received: {name} ({error})") from error
 
 

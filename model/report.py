@@ -49,12 +49,13 @@ def evaluation_sets(
     Returns:
         `train` and `validation` (parts of Training), `test` (the official split), its parts
         `test_with_copy_in_training` and `test_unseen`, `phantoms` (drawn for this report from
-        seeds of their own) and `gallery` (the 40 embedded phantoms).
+        seeds of their own) and `gallery` (the 40 embedded phantoms). A part that would be empty
+        is left out.
     """
     training, test = load_split(data, "Training"), load_split(data, "Testing")
     train_rows, validation_rows = split_validation(training, config.validation_share, config.seed)
     copied = np.unique(copy_pairs(signatures(test.images), signatures(training.images))[:, 0])
-    return {
+    sets = {
         "train": training.take(train_rows),
         "validation": training.take(validation_rows),
         "test": test,
@@ -63,6 +64,7 @@ def evaluation_sets(
         "phantoms": make_phantoms(phantoms_per_class, PHANTOM_SEED),
         "gallery": load_gallery(samples),
     }
+    return {name: images for name, images in sets.items() if len(images)}
 
 
 def keras_predictor(path: Path) -> Predict:
@@ -135,7 +137,7 @@ def build_report(data: Path, artifacts: Path, samples: Path) -> dict[str, Any]:
             "name": "official (leaked)",
             "copy_threshold": COPY_THRESHOLD,
             "test_images": len(sets["test"]),
-            "test_images_with_copy_in_training": len(sets["test_with_copy_in_training"]),
+            "test_images_with_copy_in_training": len(sets.get("test_with_copy_in_training", ())),
             "phantom_seed": PHANTOM_SEED,
         },
         "files": files,

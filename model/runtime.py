@@ -90,7 +90,8 @@ class Classifier:
                 "`python -m model export` makes it."
             ) from error
         sha256 = hashlib.sha256(content).hexdigest()
-        expected = metadata.get("files", {}).get(path.name, {}).get("sha256")
+        described = metadata["files"].get(path.name)
+        expected = described.get("sha256") if isinstance(described, dict) else None
         if sha256 != expected:
             raise ModelFileError(
                 f"The model file {path} is damaged or not the one its metadata.json describes: "
@@ -152,29 +153,33 @@ class Classifier:
 def _read_metadata(path: Path) -> dict[str, Any]:
     try:
         metadata = json.loads(path.read_text(encoding="utf-8"))
-        missing = {"name", "classes", "files"} - set(metadata)
     except OSError as error:
         raise ModelFileError(
             f"The model's metadata {path} could not be read ({error.strerror}); "
             "`python -m model export` makes it."
         ) from error
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise ModelFileError(f"The model's metadata {path} is not valid JSON: {error}.") from error
-    if missing:
-        raise ModelFileError(f"The model's metadata {path} lacks {', '.join(sorted(missing))}.")
+    kinds = {"name": str, "classes": list, "files": dict}
+    wrong = [
+        f"`{key}` ({'text' if kind is str else kind.__name__})"
+        for key, kind in kinds.items()
+        if not isinstance(metadata, dict) or not isinstance(metadata.get(key), kind)
+    ]
+    if wrong:
+        raise ModelFileError(f"The model's metadata {path} lacks {', '.join(wrong)}.")
     return dict(metadata)
 
 
 def _check_shapes(interpreter: Interpreter, path: Path, classes: int) -> None:
-    received = (
-        tuple(interpreter.get_input_details()[0]["shape"]),
-        tuple(interpreter.get_output_details()[0]["shape"]),
-    )
-    legal = ((1, IMAGE_SIZE, IMAGE_SIZE, 1), (1, classes))
+    received = [
+        f"{np.dtype(end['dtype']).name} {tuple(int(side) for side in end['shape'])}"
+        for end in (interpreter.get_input_details()[0], interpreter.get_output_details()[0])
+    ]
+    legal = [f"float32 {(1, IMAGE_SIZE, IMAGE_SIZE, 1)}", f"float32 {(1, classes)}"]
     if received != legal:
         raise ModelFileError(
-            f"The model file {path} must map {legal[0]} to {legal[1]}; it maps "
-            f"{received[0]} to {received[1]}."
+            f"The model file {path} must map {' to '.join(legal)}; it maps {' to '.join(received)}."
         )
 
 

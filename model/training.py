@@ -19,6 +19,7 @@ import logging
 import platform
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -92,8 +93,9 @@ def train(
         dataset = load_split(data, "Training")
     out.mkdir(parents=True, exist_ok=True)
     train_rows, validation_rows = split_validation(dataset, config.validation_share, config.seed)
-    run = _describe(config, dataset, len(train_rows), len(validation_rows))
-    _check_or_write(out / "run.json", run)
+    run = _check_or_write(
+        out / "run.json", _describe(config, dataset, len(train_rows), len(validation_rows))
+    )
     history = read_history(out / "history.csv")
     if not (out / "model.keras").exists():
         parts = dataset.take(train_rows), dataset.take(validation_rows)
@@ -113,19 +115,14 @@ def _fit(
     """Runs the epochs that are missing and returns the whole history."""
     keras.utils.set_random_seed(config.seed)
     steps = len(TrainingFlow(training, None, config, 0))
-    if history:
+    if (out / "last.keras").exists():
         model = keras.models.load_model(out / "last.keras")
+        # A stop between the two writes leaves a row of an epoch that the network has not seen.
+        history = history[: int(keras.ops.convert_to_numpy(model.optimizer.iterations)) // steps]
         log.info("resuming epoch=%d epochs=%d", len(history), config.epochs)
     else:
-        keras.mixed_precision.set_dtype_policy(choose_precision(config.precision))
-        model = build_cnn(config.architecture)
-        model.compile(
-            optimizer=keras.optimizers.Adamax(learning_rate_schedule(config, steps)),
-            loss="categorical_crossentropy",
-            metrics=["accuracy"],
-            # XLA's convolutions are slower than oneDNN's on a CPU; JAX has nothing else.
-            jit_compile=keras.backend.backend() == "jax",
-        )
+        history = []
+        model = _new_network(config, steps)
     phantoms = None
     checked = to_float(validation.images), one_hot(validation.labels)
     with tqdm(
@@ -149,11 +146,11 @@ def _fit(
                 "val_accuracy": float(scores["accuracy"]),
                 "seconds": time.perf_counter() - started,
             }
-            _save(model, out / "last.keras")
             if not history or row["val_loss"] < min(past["val_loss"] for past in history):
                 _save(model, out / "best.keras")
             history.append(row)
-            _append(out / "history.csv", row)  # last, so that a row stands for a saved epoch
+            _write_history(out / "history.csv", history)
+            _save(model, out / "last.keras")  # last: the epochs that it has seen are complete
             left = (config.epochs - epoch - 1) * row["seconds"] / 60
             log.info(
                 "epoch=%d epochs=%d loss=%.4f accuracy=%.4f val_loss=%.4f val_accuracy=%.4f "
@@ -162,6 +159,23 @@ def _fit(
                 row["val_accuracy"], row["seconds"], left,
             )  # fmt: skip
     return history
+
+
+def _new_network(config: TrainingConfig, steps: int) -> keras.Model:
+    previous = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(choose_precision(config.precision))
+    try:
+        model = build_cnn(config.architecture)
+    finally:
+        keras.config.set_dtype_policy(previous)
+    model.compile(
+        optimizer=keras.optimizers.Adamax(learning_rate_schedule(config, steps)),
+        loss="categorical_crossentropy",
+        metrics=["accuracy"],
+        # XLA's convolutions are slower than oneDNN's on a CPU; JAX has nothing else.
+        jit_compile=keras.backend.backend() == "jax",
+    )
+    return model
 
 
 def learning_rate_schedule(
@@ -205,13 +219,13 @@ def read_history(path: Path) -> list[dict[str, float]]:
         return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
 
 
-def _append(path: Path, row: dict[str, float]) -> None:
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
+def _write_history(path: Path, history: list[dict[str, float]]) -> None:
+    partial = path.with_name(f"partial-{path.name}")
+    with partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, HISTORY_FIELDS)
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+        writer.writeheader()
+        writer.writerows(history)
+    partial.replace(path)
 
 
 def _save(model: keras.Model, path: Path) -> None:
@@ -243,14 +257,24 @@ def _describe(
     }
 
 
-def _check_or_write(path: Path, run: dict[str, Any]) -> None:
+def _check_or_write(path: Path, run: dict[str, Any]) -> dict[str, Any]:
+    """Returns what the file holds, after writing `run` if there was none."""
     if not path.exists():
         path.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
-        return
-    existing = json.loads(path.read_text(encoding="utf-8"))
+        return run
+    existing: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     for key in ("config", "data"):
-        if existing[key] != run[key]:
+        if differences := list(_differences(key, existing.get(key), run[key])):
             raise RunError(
                 f"`out` must be a new folder or one with the same {key}. Received: {path.parent}, "
-                f"whose {key} is {existing[key]}, not {run[key]}"
+                f"where {'; '.join(differences)}"
             )
+    return existing
+
+
+def _differences(name: str, there: Any, wanted: Any) -> Iterator[str]:
+    if isinstance(there, dict) and isinstance(wanted, dict):
+        for key in sorted(there.keys() | wanted.keys()):
+            yield from _differences(f"{name}.{key}", there.get(key), wanted.get(key))
+    elif there != wanted:
+        yield f"{name} is {there}, not {wanted}"

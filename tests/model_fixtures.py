@@ -1,0 +1,34 @@
+"""Fixtures that several test modules of `model/` share: a pytest plugin they name.
+
+The network is built and converted once a session: a conversion takes seconds.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.model_helpers import RUN
+
+
+@pytest.fixture(scope="session")
+def network() -> Any:
+    """A network with fresh weights, as it is saved: no normalisation."""
+    import keras
+
+    from model.architecture import build_cnn
+
+    keras.utils.set_random_seed(5)
+    return build_cnn(normalize=False)
+
+
+@pytest.fixture(scope="session")
+def exported(network: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the exported `network`, unquantised; tests must not write to it."""
+    from model.export import export
+
+    folder = tmp_path_factory.mktemp("artifacts")
+    export(network, RUN, folder, quantization="none")
+    return folder

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from model.__main__ import main
+from model.dataset import to_float
+from model.preprocessing import load_image
+from model.runtime import Classifier
+from tests.model_helpers import smooth_images
+
+pytest_plugins = ["tests.model_fixtures"]
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "scan.png"
+    Image.fromarray(smooth_images(1, seed=3)[0, :, :, 0]).save(path)
+    return path
+
+
+def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "model", *map(str, arguments)]
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environment,
+    )
+
+
+def error(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    """Standard error of a command that must fail with one line and print nothing."""
+    assert main([str(argument) for argument in arguments]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+def test_classify_prints_a_json_line_for_each_image(picture: Path, exported: Path) -> None:
+    model = exported / "brain_tumor_cnn.tflite"
+    done = run("classify", "--model", model, picture, picture)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) == 2
+    expected = Classifier.load(model).predict(load_image(picture))
+    for line in lines:
+        assert set(line) == {"path", "label", "confidence", "probabilities", "milliseconds"}
+        assert line["path"] == str(picture)
+        assert line["label"] == expected.label
+        assert line["confidence"] == pytest.approx(expected.confidence, abs=1e-6)
+        assert line["probabilities"] == pytest.approx(expected.probabilities, abs=1e-6)
+        assert sum(line["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_an_error_is_one_sentence_and_exit_1(exported: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_text("not an image")
+    done = run("classify", "--model", exported / "brain_tumor_cnn.tflite", broken)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: `image` must be one of JPEG, PNG")
+    assert last.endswith("Received: broken.png, which is none of them")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_model_is_an_error(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = error(capsys, "classify", "--model", tmp_path / "none.tflite", picture)
+    assert "metadata.json could not be read (No such file or directory)" in line
+
+
+def test_a_missing_image_is_an_error(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = exported / "brain_tumor_cnn.tflite"
+    line = error(capsys, "classify", "--model", model, tmp_path / "none.png")
+    assert "none.png" in line
+
+
+def test_debug_shows_the_traceback(picture: Path, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"metadata\.json"):
+        main(["--debug", "classify", "--model", str(tmp_path / "none.tflite"), str(picture)])
+
+
+def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--help"])
+    assert stopped.value.code == 0
+    printed = capsys.readouterr().out
+    for command in ("train", "export", "evaluate", "classify"):
+        assert f"\n    {command} " in printed
+
+
+@pytest.mark.parametrize("arguments", [[], ["paint"], ["classify"], ["train", "--data", "x"]])
+def test_a_wrong_command_line_exits_with_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert "usage: python -m model" in capsys.readouterr().err
+
+
+def test_a_wrong_setting_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ("train", "--data", tmp_path, "--out", tmp_path / "run", "--epochs", "0")
+    assert error(capsys, *command) == "error: `epochs` must be at least 1. Received: 0"
+    assert not (tmp_path / "run").exists()
+
+
+def test_training_without_data_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("train", "--data", tmp_path / "none", "--out", tmp_path / "run")
+    assert f"Received: {tmp_path / 'none'}" in error(capsys, *command)
+
+
+def test_exporting_an_unfinished_run_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = error(capsys, "export", "--run", tmp_path, "--out", tmp_path / "out")
+    assert line == (
+        f"error: `--run` must be the folder of a finished run. Received: {tmp_path}, "
+        "which has no model.keras"
+    )
+
+
+def test_exporting_int8_without_data_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model.keras").touch()
+    (tmp_path / "run.json").write_text("{}")
+    line = error(capsys, "export", "--run", tmp_path, "--out", tmp_path / "out")
+    assert "`--data` must be the dataset folder for --quantization int8" in line
+
+
+@pytest.mark.slow
+def test_export_writes_the_files_of_a_run(
+    network: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished, out = tmp_path / "run", tmp_path / "out"
+    finished.mkdir()
+    network.save(finished / "model.keras")  # type: ignore[attr-defined]
+    (finished / "run.json").write_text('{"config": {"epochs": 3}}')
+    (finished / "history.csv").write_text("epoch\n1\n")
+    command = ["export", "--run", str(finished), "--out", str(out), "--quantization", "none"]
+    assert main(command) == 0
+    printed = json.loads(capsys.readouterr().out)
+    metadata = json.loads((out / "metadata.json").read_text())
+    assert printed == metadata["files"]
+    assert metadata["training"] == {"config": {"epochs": 3}}
+    assert (out / "history.csv").read_text() == "epoch\n1\n"
+    image = to_float(smooth_images(1, seed=3)[0])
+    assert Classifier.load(out / "brain_tumor_cnn.tflite").predict(image).confidence > 0.25
+
+
+def test_an_unknown_log_level_is_one_sentence(picture: Path) -> None:
+    done = run("classify", picture, LOG_LEVEL="loud")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "error: Unknown level: 'LOUD'"

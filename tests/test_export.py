@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from model.architecture import build_cnn
+from model.config import CLASS_NAMES
+from model.dataset import to_float
+from model.export import QUANTIZATIONS, convert, export, file_hash
+from model.preprocessing import SETTINGS
+from tests.model_helpers import RUN, smooth_images
+
+pytest_plugins = ["tests.model_fixtures"]
+
+IMAGES = to_float(smooth_images(12, seed=6))
+
+
+def litert(content: bytes) -> tuple[Interpreter, np.ndarray]:
+    """The interpreter of a model and its answers for `IMAGES`."""
+    interpreter = Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    index = (
+        interpreter.get_input_details()[0]["index"],
+        interpreter.get_output_details()[0]["index"],
+    )
+    answers = []
+    for image in IMAGES:
+        interpreter.set_tensor(index[0], image[np.newaxis])
+        interpreter.invoke()
+        answers.append(interpreter.get_tensor(index[1])[0])
+    return interpreter, np.stack(answers)
+
+
+def operators(interpreter: Interpreter) -> set[str]:
+    return {details["op_name"] for details in interpreter._get_ops_details()}
+
+
+BUILT_IN = {
+    "CONV_2D", "DELEGATE", "DEQUANTIZE", "ELU", "FULLY_CONNECTED", "MAX_POOL_2D", "QUANTIZE",
+    "RESHAPE", "SOFTMAX",
+}  # fmt: skip
+
+
+def check(content: bytes, network: Any, tolerance: float) -> None:
+    interpreter, found = litert(content)
+    expected = np.asarray(network(IMAGES))
+    assert operators(interpreter) <= BUILT_IN
+    for details, shape in (
+        (interpreter.get_input_details(), (1, 224, 224, 1)),
+        (interpreter.get_output_details(), (1, 4)),
+    ):
+        (only,) = details
+        assert tuple(only["shape"]) == shape
+        assert only["dtype"] == np.float32
+    np.testing.assert_allclose(found, expected, atol=tolerance)
+    top = np.sort(expected, axis=1)
+    clear = top[:, -1] - top[:, -2] > 2 * tolerance
+    assert clear.sum() >= 6
+    np.testing.assert_array_equal(found.argmax(axis=1)[clear], expected.argmax(axis=1)[clear])
+
+
+def test_unquantised_agrees_with_keras(exported: Path, network: Any) -> None:
+    check((exported / "brain_tumor_cnn.tflite").read_bytes(), network, tolerance=1e-4)
+
+
+@pytest.mark.slow
+def test_dynamic_quantisation_agrees_at_a_quarter_of_the_size(network: Any) -> None:
+    content = convert(network, "dynamic")
+    assert 3_700_000 < len(content) < 4_000_000
+    check(content, network, tolerance=0.05)
+
+
+@pytest.mark.slow
+def test_int8_agrees_at_a_quarter_of_the_size(network: Any) -> None:
+    content = convert(network, "int8", IMAGES[:6])
+    assert 3_700_000 < len(content) < 4_000_000
+    check(content, network, tolerance=0.08)
+
+
+@pytest.mark.parametrize("calibration", [None, IMAGES[:0]])
+def test_int8_needs_calibration_images(network: Any, calibration: Any) -> None:
+    with pytest.raises(ValueError, match='`calibration` must hold images for "int8"'):
+        convert(network, "int8", calibration)
+
+
+def test_an_unknown_quantisation_is_refused(network: Any) -> None:
+    assert QUANTIZATIONS == ("none", "dynamic", "int8")
+    with pytest.raises(ValueError, match=r"one of none, dynamic, int8. Received: 'int4'"):
+        convert(network, "int4")
+
+
+def test_the_metadata_describe_the_files(exported: Path) -> None:
+    metadata = json.loads((exported / "metadata.json").read_text(encoding="utf-8"))
+    assert metadata["name"] == "brain_tumor_cnn"
+    assert metadata["classes"] == list(CLASS_NAMES)
+    assert metadata["parameters"] == 3_763_940
+    assert metadata["preprocessing"] == SETTINGS
+    assert metadata["quantization"] == "none"
+    assert metadata["training"] == RUN
+    assert set(metadata["files"]) == {"brain_tumor_cnn.keras", "brain_tumor_cnn.tflite"}
+    for name, described in metadata["files"].items():
+        content = (exported / name).read_bytes()
+        assert described == {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        assert file_hash(exported / name) == described["sha256"]
+    assert {path.name for path in exported.iterdir()} == {"metadata.json", *metadata["files"]}
+
+
+def test_the_keras_file_is_the_network(exported: Path, network: Any) -> None:
+    loaded = keras.models.load_model(exported / "brain_tumor_cnn.keras", safe_mode=True)
+    for old, new in zip(network.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_a_network_with_other_parameters_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"must have 3,763,940 parameters.*Received: 3,7\d\d,\d{3}"
+    ):
+        export(build_cnn(), RUN, tmp_path / "new", quantization="none")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_frozen_network_is_refused(tmp_path: Path) -> None:
+    model = build_cnn(normalize=False)
+    model.get_layer("logits").trainable = False
+    with pytest.raises(
+        ValueError, match=r"all trainable. Received: 3,763,940, 3,762,800 trainable"
+    ):
+        export(model, RUN, tmp_path / "new", quantization="none")
