@@ -81,7 +81,7 @@ train: $(STAMP_DEV) ## train on DATA=data/raw, into OUT=runs/default
 	@exec $(DEV) -m model train --data "$(DATA)" --out "$(OUT)"
 
 export: $(STAMP_DEV) ## make the files the server loads from the run in OUT
-	@exec $(DEV) -m model export --run "$(OUT)" --data "$(DATA)"
+	@exec $(DEV) -m model export --run "$(OUT)"
 
 evaluate: $(STAMP_DEV) ## evaluate them on DATA, and put the figures into README.md
 	@$(DEV) -m model evaluate --data "$(DATA)"

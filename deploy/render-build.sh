@@ -8,7 +8,7 @@ pip install --disable-pip-version-check -r requirements.txt
 
 build_real_gallery() {
   local pins # what the two commands import beyond requirements.txt
-  pins=$(grep -E '^(kagglehub|scipy|tqdm)==' requirements-train.txt | cut -d ' ' -f 1) &&
+  pins=$(grep -E '^(kagglehub|tqdm)==' requirements-train.txt | cut -d ' ' -f 1) &&
     # shellcheck disable=SC2086 # one word a pin
     pip install --disable-pip-version-check $pins &&
     python -m data.download &&

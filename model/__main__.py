@@ -124,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="make the files the server needs from a run")
     export.add_argument("--run", type=Path, required=True, help="folder of a finished run")
     export.add_argument("--out", type=Path, default=ARTIFACTS)
-    export.add_argument("--quantization", choices=("none", "dynamic", "int8"), default="int8")
+    export.add_argument("--quantization", choices=("none", "dynamic", "int8"), default="dynamic")
     export.add_argument("--data", type=Path, help="dataset folder, for int8's calibration images")
     export.set_defaults(command=_export)
 

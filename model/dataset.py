@@ -111,7 +111,9 @@ def load_split(directory: Path, split: str) -> ImageSet:
 
     with ThreadPoolExecutor(2) as pool:
         paths = [file.path for file in files]
-        results = list(tqdm(pool.map(read, paths), total=len(paths), desc=split, leave=False))
+        results = list(
+            tqdm(pool.map(read, paths), total=len(paths), desc=split, leave=False, disable=None)
+        )
     unreadable = [p.name for p, r in zip(paths, results, strict=True) if r is None]
     if unreadable:
         log.warning(
@@ -146,7 +148,9 @@ def make_phantoms(per_class: int, seed: int) -> ImageSet:
         `4 * per_class` images, classes in turn.
     """
     images, labels, names = [], [], []
-    for number in tqdm(range(per_class * len(CLASS_NAMES)), desc="phantoms", leave=False):
+    for number in tqdm(
+        range(per_class * len(CLASS_NAMES)), desc="phantoms", leave=False, disable=None
+    ):
         label = number % len(CLASS_NAMES)
         size = 224 if (number // len(CLASS_NAMES)) % 2 == 0 else 448
         phantom = make_phantom(CLASS_NAMES[label], seed + number, size=size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from model.config import CLASS_NAMES, IMAGE_SIZE, MODEL_NAME, PARAMETER_COUNT
 from model.preprocessing import SETTINGS
+from model.quiet import native_notices_silenced
 
 QUANTIZATIONS = ("none", "dynamic", "int8")
 VERSION = "1.0.0"
@@ -64,7 +66,10 @@ def convert(
                 yield [image[np.newaxis]]
 
         converter.representative_dataset = representative
-    return bytes(converter.convert())
+    with native_notices_silenced(), warnings.catch_warnings():
+        # Both ends stay float32 on purpose; the converter wonders about that.
+        warnings.filterwarnings("ignore", message="Statistics for quantized inputs")
+        return bytes(converter.convert())
 
 
 def export(

@@ -72,7 +72,7 @@ def keras_predictor(path: Path) -> Predict:
     model = keras.models.load_model(path, safe_mode=True)
 
     def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        starts = tqdm(range(0, len(images), 64), desc=path.name, leave=False)
+        starts = tqdm(range(0, len(images), 64), desc=path.name, leave=False, disable=None)
         batches = (to_float(images[start : start + 64]) for start in starts)
         found = [np.asarray(model.predict_on_batch(batch)) for batch in batches]
         return np.concatenate(found).astype(np.float32)
@@ -84,7 +84,7 @@ def litert_predictor(classifier: Classifier) -> Predict:
     """Probabilities of a `.tflite` file: uint8 (n, 224, 224, 1) to float32 (n, 4)."""
 
     def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        rows = tqdm(images, desc=classifier.path.name, leave=False)
+        rows = tqdm(images, desc=classifier.path.name, leave=False, disable=None)
         return np.stack([classifier.probabilities(to_float(image))[0] for image in rows])
 
     return predict

@@ -1,0 +1,88 @@
+"""Which LiteRT export to ship: accuracy on validation images, size and speed of each kind.
+
+`python -m benchmarks.quantization --data DIR` converts the shipped `.keras` file three ways and
+writes `benchmarks/reports/quantization.json`. Validation images decide, never test images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from model.__main__ import CALIBRATION_IMAGES
+from model.config import ARTIFACTS, CLASS_NAMES, MODEL_NAME, TrainingConfig
+from model.dataset import load_split, split_validation, to_float
+from model.evaluation import evaluate
+from model.export import QUANTIZATIONS, export
+from model.machine import describe_machine
+from model.quiet import native_notices_silenced
+from model.report import keras_predictor
+from model.runtime import Classifier
+
+REPORT = Path(__file__).resolve().parent / "reports" / "quantization.json"
+
+
+def main() -> None:
+    """Runs the comparison and writes the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="dataset folder")
+    options = parser.parse_args()
+    report = compare(options.data)
+    REPORT.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(report, indent=2))
+
+
+def compare(data: Path) -> dict[str, Any]:
+    """Figures of the Keras file and of each export on the validation part."""
+    metadata = json.loads((ARTIFACTS / "metadata.json").read_text(encoding="utf-8"))
+    run = metadata["training"]
+    defaults = TrainingConfig(
+        validation_share=run["config"]["validation_share"], seed=run["config"]["seed"]
+    )
+    training = load_split(data, "Training")
+    _, rows = split_validation(training, defaults.validation_share, defaults.seed)
+    validation = training.take(rows)
+    path = ARTIFACTS / f"{MODEL_NAME}.keras"
+    reference = keras_predictor(path)(validation.images)
+    model = keras.models.load_model(path, safe_mode=True)
+    calibration = to_float(training.images[:: max(1, len(training) // CALIBRATION_IMAGES)])
+    exports = {}
+    for quantization in QUANTIZATIONS:
+        with tempfile.TemporaryDirectory() as folder:
+            export(model, run, Path(folder), quantization=quantization, calibration=calibration)
+            file = Path(folder) / f"{MODEL_NAME}.tflite"
+            with native_notices_silenced():
+                classifier = Classifier.load(file)
+            size = file.stat().st_size
+        answers = [classifier.probabilities(to_float(image)) for image in validation.images]
+        found = np.stack([answer[0] for answer in answers])
+        figures = evaluate(found, validation.labels, CLASS_NAMES)
+        exports[quantization] = {
+            "accuracy": figures["accuracy"],
+            "loss": figures["loss"],
+            "same_label_as_keras": float((found.argmax(axis=1) == reference.argmax(axis=1)).mean()),
+            "bytes": size,
+            "milliseconds": statistics.median(answer[1] for answer in answers),
+        }
+    slowest = max(kind["milliseconds"] for kind in exports.values())
+    for kind in exports.values():
+        kind["times_as_fast_as_the_slowest"] = slowest / kind["milliseconds"]
+    return {
+        "command": "python -m benchmarks.quantization --data DIR",
+        "machine": describe_machine(),
+        "images": len(validation),
+        "keras_accuracy": evaluate(reference, validation.labels, CLASS_NAMES)["accuracy"],
+        "shipped": metadata["quantization"],
+        "exports": exports,
+    }
+
+
+if __name__ == "__main__":
+    main()

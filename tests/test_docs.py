@@ -1,0 +1,42 @@
+"""What README.md says is what the code and the reports say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from benchmarks.readme import render, sections
+from model.config import PARAMETER_COUNT, ArchitectureConfig
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readmes_figures_are_those_of_the_reports() -> None:
+    assert render(README, sections()) == README
+
+
+def test_the_readme_describes_the_network() -> None:
+    config = ArchitectureConfig()
+    assert f"{PARAMETER_COUNT:,} parameters" in README
+    assert ", ".join(map(str, config.filters)) in README
+    assert "{} and\n{} units".format(*config.hidden) in README
+
+
+def test_every_make_target_in_the_readme_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z]+)\b", README)) - {"it", "the"}
+    assert {"serve", "test", "train", "notebook", "samples"} <= named
+    assert named <= targets
+
+
+def test_every_path_in_the_readme_exists() -> None:
+    linked = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    named = re.findall(
+        r"`((?:model|data|notebooks|static|templates|tests|web|benchmarks)/[^`]*)`", README
+    )
+    wanted = {path for path in (*linked, *named) if "=" not in path}
+    made_by_the_user = {"data/raw", "data/gallery"}
+    assert len(wanted) > 8
+    assert [path for path in sorted(wanted - made_by_the_user) if not (ROOT / path).exists()] == []
