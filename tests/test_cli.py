@@ -144,7 +144,8 @@ def test_exporting_int8_without_data_is_an_error(
 ) -> None:
     (tmp_path / "model.keras").touch()
     (tmp_path / "run.json").write_text("{}")
-    line = error(capsys, "export", "--run", tmp_path, "--out", tmp_path / "out")
+    command = ("export", "--run", tmp_path, "--out", tmp_path / "out", "--quantization", "int8")
+    line = error(capsys, *command)
     assert "`--data` must be the dataset folder for --quantization int8" in line
 
 
