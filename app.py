@@ -13,21 +13,15 @@ import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from flask import Flask
-
-from model.runtime import DEFAULT_MODEL_PATH, Classifier, ModelFileError
-from web import api, images, pages
 from web.config import ROOT, ConfigError, settings_from
-from web.display import compile_templates, register_display
-from web.errors import register_errors
-from web.gallery import GalleryError, load_gallery
-from web.headers import add_headers
-from web.logging import configure_logging, log_requests
-from web.memory import resident_megabytes
-from web.predictions import ClassifierLike, Predictions
-from web.state import State, attach
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from model.runtime import Classifier
+    from web.predictions import ClassifierLike
 
 logger = logging.getLogger("app")
 
@@ -59,6 +53,20 @@ def create_app(
     Raises:
         StartupError: a setting, the model file or the gallery cannot be used.
     """
+    # Imported here and not above: `python app.py` hands over to gunicorn, which would load
+    # Flask, NumPy and LiteRT a second time, half of the time to the first answer.
+    from flask import Flask
+
+    from model.runtime import DEFAULT_MODEL_PATH, ModelFileError
+    from web import api, images, pages
+    from web.display import compile_templates, register_display
+    from web.errors import register_errors
+    from web.gallery import GalleryError, load_gallery
+    from web.headers import add_headers
+    from web.logging import configure_logging, log_requests
+    from web.predictions import Predictions
+    from web.state import State, attach
+
     try:
         settings = settings_from(os.environ if config is None else config)
         configure_logging(settings.log_level)
@@ -85,6 +93,9 @@ def create_app(
 
 
 def _load_classifier(path: Path) -> Classifier:
+    from model.runtime import Classifier
+    from web.memory import resident_megabytes
+
     classifier = Classifier.load(path)
     fields = {
         "path": str(classifier.path),
