@@ -52,7 +52,7 @@ echo "Installing $(2) into $(1); the first time takes a while."; \
 touch "$(1)/.requirements"
 endef
 
-.PHONY: help serve test lint types format data train notebook lab samples clean
+.PHONY: help serve test lint types format data train export evaluate notebook lab samples clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,8 +93,8 @@ notebook: $(STAMP_DEV) ## execute the notebook in place, on DATA=data/raw
 lab: $(STAMP_DEV) ## open the notebook in JupyterLab
 	DATA="$(DATA_FROM_ROOT)" $(DEV) -m jupyter lab $(NOTEBOOK)
 
-samples: $(STAMP_DEV) ## build data/gallery from the Testing images of DATA=data/raw, for local use
-	@exec $(DEV) -m data.samples real --data "$(DATA)"
+samples: $(STAMP) ## build data/gallery from the Testing images of DATA=data/raw, for local use
+	@exec $(RUN) -m data.samples real --data "$(DATA)"
 
 clean: ## remove caches; environments, data and runs stay
 	rm -rf .mypy_cache .pytest_cache .ruff_cache

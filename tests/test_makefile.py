@@ -173,21 +173,27 @@ def test_every_requirements_file_renews_the_development_environment(
 def test_arguments_reach_the_programs(checkout: Checkout) -> None:
     checkout.python("python3.11")
     checkout.make("lint")
+    checkout.make("serve")
     checkout.calls()
     inside = f"{checkout.folder}/data/raw"
     notebook = "notebooks/tumor-classification-cnn.ipynb"
     convert = f"-m jupyter nbconvert --to notebook --execute --inplace {notebook}"
     for arguments, data, expected in [
-        (["data"], "", "-m data.download"),
-        (["train"], "", "-m model train --data data/raw --out runs/default"),
-        (["train", "DATA=/x", "OUT=y"], "/x", "-m model train --data /x --out y"),
-        (["samples", "DATA=my images"], "my images", "-m data.samples real --data my images"),
-        (["notebook"], inside, convert),
-        (["notebook", "DATA=/x"], "/x", convert),
-        (["lab"], inside, f"-m jupyter lab {notebook}"),
+        (["data"], "", ["-m data.download"]),
+        (["train"], "", ["-m model train --data data/raw --out runs/default"]),
+        (["train", "DATA=/x", "OUT=y"], "/x", ["-m model train --data /x --out y"]),
+        (["export", "OUT=y"], "", ["-m model export --run y"]),
+        (["evaluate"], "", ["-m model evaluate --data data/raw", "-m benchmarks.readme"]),
+        (["notebook"], inside, [convert]),
+        (["notebook", "DATA=/x"], "/x", [convert]),
+        (["lab"], inside, [f"-m jupyter lab {notebook}"]),
     ]:
         assert checkout.make(*arguments).returncode == 0
-        assert checkout.calls() == [called(".venv-dev/bin/python", expected, data=data)], arguments
+        expected_calls = [called(".venv-dev/bin/python", call, data=data) for call in expected]
+        assert checkout.calls() == expected_calls, arguments
+    assert checkout.make("samples", "DATA=my images").returncode == 0
+    served = called(".venv/bin/python", "-m data.samples real --data my images", data="my images")
+    assert checkout.calls() == [served]
 
 
 @needs_make
