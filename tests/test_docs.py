@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -40,3 +41,17 @@ def test_every_path_in_the_readme_exists() -> None:
     made_by_the_user = {"data/raw", "data/gallery"}
     assert len(wanted) > 8
     assert [path for path in sorted(wanted - made_by_the_user) if not (ROOT / path).exists()] == []
+
+
+def test_the_data_readme_counts_the_copies_of_the_report() -> None:
+    text = " ".join((ROOT / "data" / "README.md").read_text(encoding="utf-8").split())
+    artifacts = ROOT / "model" / "artifacts"
+    sets = json.loads((artifacts / "evaluation.json").read_text(encoding="utf-8"))["files"][
+        "litert"
+    ]
+    copied, test = sets["test_with_copy_in_training"], sets["test"]
+    assert f"**{copied['images']} of the {test['images']:,} test images" in text
+    for name, figures in copied["classes"].items():
+        assert re.search(
+            rf"{figures['support']} of the {test['classes'][name]['support']} {name}", text
+        )
