@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from model.audit import COPY_THRESHOLD, copy_pairs, signatures
-from model.config import CLASS_NAMES, MODEL_NAME, ArchitectureConfig, TrainingConfig
+from model.config import CLASS_NAMES, MODEL_NAME, TrainingConfig
 from model.dataset import (
     ImageSet,
     load_gallery,
@@ -99,17 +99,13 @@ def build_report(data: Path, artifacts: Path, samples: Path) -> dict[str, Any]:
         samples: Folder of the embedded gallery.
 
     Returns:
-        JSON-ready: `machine`, `model` (hashes), `sets` (what each is), `files`: {"keras",
-        "litert"} -> set -> figures of `model.evaluation.evaluate`, and `agreement` between the
-        two files on the test split.
+        JSON-ready: `command`, `machine`, `model` (name, version, file hashes), `protocol` (what
+        is leaked, and how it was found), `files`: {"keras", "litert"} -> set -> figures of
+        `model.evaluation.evaluate`, and `agreement` between the two files on the test split.
     """
     metadata = json.loads((artifacts / "metadata.json").read_text(encoding="utf-8"))
     run = metadata["training"]["config"]
-    config = TrainingConfig(
-        validation_share=run["validation_share"],
-        seed=run["seed"],
-        architecture=ArchitectureConfig(),
-    )
+    config = TrainingConfig(validation_share=run["validation_share"], seed=run["seed"])
     sets = evaluation_sets(data, config, samples)
     predictors = {
         "keras": keras_predictor(artifacts / f"{MODEL_NAME}.keras"),
