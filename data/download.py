@@ -13,11 +13,9 @@ import argparse
 import shutil
 import stat
 import sys
-import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -25,6 +23,7 @@ from tqdm import tqdm
 
 from data import layout
 from data.layout import DatasetError, DatasetReport
+from data.staging import staging, swap
 
 OWNER, NAME, VERSION = "masoudnickparvar", "brain-tumor-mri-dataset", 1
 HANDLE = f"{OWNER}/{NAME}/versions/{VERSION}"
@@ -78,13 +77,13 @@ def install(source: Path, out: Path) -> DatasetReport:
         DatasetError: `source` is not the dataset, a class of it is empty, or the zip is unsafe.
         OSError: reading or writing failed; `out` is as it was.
     """
-    with _staging(out) as staging:
+    with staging(out) as folder:
         if source.is_file():
-            extract_zip(source, staging / "unpacked")
-            report = _copy_readable(staging / "unpacked", staging / "complete")
+            extract_zip(source, folder / "unpacked")
+            report = _copy_readable(folder / "unpacked", folder / "complete")
         else:
-            report = _copy_readable(source, staging / "complete")
-        _swap(staging / "complete", out, staging / "previous")
+            report = _copy_readable(source, folder / "complete")
+        swap(folder / "complete", out, folder / "previous")
     return report
 
 
@@ -210,30 +209,6 @@ def _copy_readable(source: Path, target: Path) -> DatasetReport:
         unreadable=report.unreadable,
         non_images=tuple(sorted([*report.non_images, *strays])),
     )
-
-
-@contextmanager
-def _staging(out: Path) -> Iterator[Path]:
-    """A hidden folder beside `out`, on the same disk, that git ignores and that goes away."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        (folder / ".gitignore").write_text("*\n", encoding="utf-8")  # in case the process is killed
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _swap(new: Path, out: Path, previous: Path) -> None:
-    """Rename `new` to `out`; what was there is back if that fails."""
-    if out.is_symlink() or out.exists():
-        out.rename(previous)
-    try:
-        new.rename(out)
-    except OSError:
-        if previous.is_symlink() or previous.exists():
-            previous.rename(out)
-        raise
 
 
 def _check_sizes(members: Sequence[zipfile.ZipInfo]) -> None:

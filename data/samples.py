@@ -20,10 +20,10 @@ import hashlib
 import io
 import json
 import re
-import shutil
 import sys
-import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ import numpy as np
 from PIL import Image
 
 from data.layout import is_readable, list_images
+from data.staging import staging, swap
 from model.config import CLASS_NAMES
 
 HERE = Path(__file__).parent
@@ -77,7 +78,7 @@ def phantom_entries() -> list[tuple[str, str, int]]:
 def build_phantoms(out: Path = SAMPLES_DIR) -> Path:
     """Write the embedded gallery to ``out``, replacing it; returns the manifest's path."""
     rows: list[dict[str, Any]] = []
-    with _Fresh(out) as folder:
+    with _fresh(out) as folder:
         for name, label, seed in phantom_entries():
             data, facts = phantom_png(label, seed)
             (folder / f"{name}.png").write_bytes(data)
@@ -108,7 +109,7 @@ def build_real(data: Path, out: Path = GALLERY_DIR, per_class: int = 25, seed: i
         for label in CLASS_NAMES
     }
     rows: list[dict[str, Any]] = []
-    with _Fresh(out) as folder:
+    with _fresh(out) as folder:
         for label, paths in chosen.items():
             for path in paths:
                 name, content = _slug(path, rows), path.read_bytes()
@@ -189,35 +190,21 @@ def _write_manifest(
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
-class _Fresh:
-    """Build a folder aside and rename it into place on success; on failure the old one stays."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-        if target.exists() and not target.is_dir():
-            raise ValueError(f"`out` must be a folder. Received: {target}, which is a file")
-        if target.is_dir() and any(target.iterdir()) and not (target / "manifest.json").is_file():
-            raise ValueError(
-                f"`out` must be empty or an earlier gallery."
-                f" Received: {target}, which holds other files"
-            )
-
-    def __enter__(self) -> Path:
-        self.target.parent.mkdir(parents=True, exist_ok=True)
-        self.folder = Path(tempfile.mkdtemp(prefix=f".{self.target.name}-", dir=self.target.parent))
-        self.folder.chmod(0o755)
-        return self.folder
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            shutil.rmtree(self.folder)
-            return
-        old = self.folder.with_name(self.folder.name + "-old")
-        if self.target.exists():
-            self.target.rename(old)
-        self.folder.rename(self.target)
-        if old.exists():
-            shutil.rmtree(old)
+@contextmanager
+def _fresh(target: Path) -> Iterator[Path]:
+    """A folder that takes ``target``'s place on success; on failure the old gallery stays."""
+    if target.exists() and not target.is_dir():
+        raise ValueError(f"`out` must be a folder. Received: {target}, which is a file")
+    if target.is_dir() and any(target.iterdir()) and not (target / "manifest.json").is_file():
+        raise ValueError(
+            f"`out` must be empty or an earlier gallery."
+            f" Received: {target}, which holds other files"
+        )
+    with staging(target) as folder:
+        complete = folder / "complete"
+        complete.mkdir()
+        yield complete
+        swap(complete, target, folder / "previous")
 
 
 def main(argv: list[str] | None = None) -> int:

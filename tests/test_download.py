@@ -26,6 +26,7 @@ from PIL import Image
 from data import download, layout
 from data.download import main
 from data.layout import DatasetError
+from data.staging import staging
 from model.config import CLASS_NAMES
 
 ROOT = Path(__file__).parents[1]
@@ -545,9 +546,9 @@ def test_a_destination_that_is_a_file_is_an_error(
 
 
 def test_the_staging_folder_is_ignored_by_git(tmp_path: Path) -> None:
-    with download._staging(tmp_path / "raw") as staging:
-        assert staging.parent == tmp_path
-        assert (staging / ".gitignore").read_text(encoding="utf-8") == "*\n"
+    with staging(tmp_path / "raw") as folder:
+        assert folder.parent == tmp_path
+        assert (folder / ".gitignore").read_text(encoding="utf-8") == "*\n"
     assert list(tmp_path.iterdir()) == []
 
 
