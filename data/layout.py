@@ -8,7 +8,6 @@ downloads or prints; `data.download` does.
 from __future__ import annotations
 
 import os
-import struct
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,11 +18,11 @@ from typing import Literal
 from PIL import Image, UnidentifiedImageError
 
 from model.config import CLASS_NAMES
+from model.preprocessing import DAMAGE, MAX_PIXELS
 
 SPLITS = ("Training", "Testing")
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
-MAX_PIXELS = 20_000_000  # the dataset's largest image has under 3 million
 NESTING = 3  # folders a zip may wrap around Training/ and Testing/
 
 # images of each class and split, as published; the key is what `DatasetReport.layout` says
@@ -263,16 +262,8 @@ def _decode(path: Path) -> _Verdict:
             image.load()
     except UnidentifiedImageError:
         return "not an image"
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        EOFError,
-        struct.error,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ):
-        return "unreadable"  # Pillow reports broken files under all of these
+    except (*DAMAGE, Image.DecompressionBombWarning):
+        return "unreadable"
     return "ok"
 
 
