@@ -16,11 +16,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from model.__main__ import CALIBRATION_IMAGES
-from model.config import ARTIFACTS, CLASS_NAMES, MODEL_NAME, TrainingConfig
+from model.config import ARTIFACTS, CLASS_NAMES, MODEL_NAME, QUANTIZATIONS
 from model.dataset import load_split, split_validation, to_float
 from model.evaluation import evaluate
-from model.export import QUANTIZATIONS, export
+from model.export import calibration_images, export
 from model.machine import describe_machine
 from model.quiet import native_notices_silenced
 from model.report import keras_predictor
@@ -43,16 +42,13 @@ def compare(data: Path) -> dict[str, Any]:
     """Figures of the Keras file and of each export on the validation part."""
     metadata = json.loads((ARTIFACTS / "metadata.json").read_text(encoding="utf-8"))
     run = metadata["training"]
-    defaults = TrainingConfig(
-        validation_share=run["config"]["validation_share"], seed=run["config"]["seed"]
-    )
     training = load_split(data, "Training")
-    _, rows = split_validation(training, defaults.validation_share, defaults.seed)
+    _, rows = split_validation(training, run["config"]["validation_share"], run["config"]["seed"])
     validation = training.take(rows)
     path = ARTIFACTS / f"{MODEL_NAME}.keras"
     reference = keras_predictor(path)(validation.images)
     model = keras.models.load_model(path, safe_mode=True)
-    calibration = to_float(training.images[:: max(1, len(training) // CALIBRATION_IMAGES)])
+    calibration = calibration_images(training.images)
     exports = {}
     for quantization in QUANTIZATIONS:
         with tempfile.TemporaryDirectory() as folder:

@@ -10,12 +10,11 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from model.config import ARTIFACTS, PRECISIONS, TrainingConfig
+from model.config import ARTIFACTS, PRECISIONS, QUANTIZATIONS, TrainingConfig
 from model.preprocessing import ImageError, load_image
 from model.runtime import DEFAULT_MODEL_PATH, Classifier, ModelFileError
 
 SAMPLES = Path(__file__).resolve().parent.parent / "data" / "samples"
-CALIBRATION_IMAGES = 200
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,8 +54,8 @@ def _train(options: argparse.Namespace) -> None:
 def _export(options: argparse.Namespace) -> None:
     import keras
 
-    from model.dataset import load_split, to_float
-    from model.export import export
+    from model.dataset import load_split
+    from model.export import calibration_images, export
 
     finished = options.run / "model.keras"
     if not finished.exists():
@@ -72,8 +71,7 @@ def _export(options: argparse.Namespace) -> None:
                 "`--data` must be the dataset folder for --quantization int8, which calibrates on "
                 "Training images. Received: none"
             )
-        images = load_split(options.data, "Training").images
-        calibration = to_float(images[:: max(1, len(images) // CALIBRATION_IMAGES)])
+        calibration = calibration_images(load_split(options.data, "Training").images)
     metadata = export(
         keras.models.load_model(finished, safe_mode=True),
         run,
@@ -124,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="make the files the server needs from a run")
     export.add_argument("--run", type=Path, required=True, help="folder of a finished run")
     export.add_argument("--out", type=Path, default=ARTIFACTS)
-    export.add_argument("--quantization", choices=("none", "dynamic", "int8"), default="dynamic")
+    export.add_argument("--quantization", choices=QUANTIZATIONS, default="dynamic")
     export.add_argument("--data", type=Path, help="dataset folder, for int8's calibration images")
     export.set_defaults(command=_export)
 

@@ -128,6 +128,7 @@ class TrainingConfig:
 
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
+QUANTIZATIONS = ("none", "dynamic", "int8")
 
 
 def _listed(value: Any) -> Any:

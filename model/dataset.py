@@ -222,8 +222,7 @@ class TrainingFlow(keras.utils.PyDataset):  # type: ignore[misc]
         # Two threads: SciPy's and Pillow's loops release the GIL, and so does the step.
         super().__init__(workers=2, use_multiprocessing=False, max_queue_size=8)
         self._dataset, self._phantoms, self._config = dataset, phantoms, config
-        self._seeds = np.random.SeedSequence([config.seed, epoch])
-        rng = np.random.default_rng(self._seeds)
+        rng = np.random.default_rng([config.seed, epoch])
         self._order = rng.permutation(len(dataset))
         self._from_pool = np.full(len(dataset), -1)
         if phantoms is not None and len(phantoms) and epoch >= config.phantom_start_epoch:

@@ -14,12 +14,22 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from model.config import CLASS_NAMES, IMAGE_SIZE, MODEL_NAME, PARAMETER_COUNT
+from model.config import CLASS_NAMES, IMAGE_SIZE, MODEL_NAME, PARAMETER_COUNT, QUANTIZATIONS
+from model.dataset import to_float
 from model.preprocessing import SETTINGS
 from model.quiet import native_notices_silenced
 
-QUANTIZATIONS = ("none", "dynamic", "int8")
+CALIBRATION_IMAGES = 200
 VERSION = "1.0.0"
+
+
+def calibration_images(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """About 200 images at even distances, as `convert` wants them for "int8".
+
+    Args:
+        images: uint8 (n, 224, 224, 1), classes in turn, as `model.dataset` loads them.
+    """
+    return to_float(images[:: max(1, len(images) // CALIBRATION_IMAGES)])
 
 
 def convert(
