@@ -27,7 +27,6 @@ logger = logging.getLogger("app")
 
 # gunicorn's master stops for this exit status of a worker; after others it starts a new worker
 CANNOT_START = 4
-A_YEAR = 365 * 24 * 3600
 
 
 class StartupError(SystemExit):
@@ -77,7 +76,8 @@ def create_app(
         raise StartupError(str(error)) from None
 
     app = Flask(__name__, root_path=str(ROOT))
-    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = A_YEAR  # static addresses carry their content's hash
+    # static addresses carry their content's hash, as the versioned images do
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = images.A_YEAR
     app.json.sort_keys = False  # type: ignore[attr-defined]
     predictions = Predictions(model, gallery)
     attach(app, State(gallery, predictions))

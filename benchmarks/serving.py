@@ -1,6 +1,6 @@
 """Start-up time, memory and prediction time of the web app, as a user would start it.
 
-`python benchmarks/serving.py` starts `app.py` in the serving environment (`.venv`, made by
+`python -m benchmarks.serving` starts `app.py` in the serving environment (`.venv`, made by
 `make serve`) on a free port, waits for it, asks for pages and predictions, and writes
 `benchmarks/reports/serving.json`. Seconds depend on the machine, which the report names.
 """
@@ -13,7 +13,6 @@ import os
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -22,11 +21,9 @@ from typing import Any
 
 import psutil
 
+from model.machine import describe_machine
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from model.machine import describe_machine  # noqa: E402  # needs the path above
-
 REPORT = ROOT / "benchmarks" / "reports" / "serving.json"
 TIMEOUT = 120.0
 
@@ -41,7 +38,7 @@ def main() -> None:
         parser.error(f"--python must be an interpreter (`make serve` makes it): {options.python}")
     runs = [measure(options.python) for _ in range(options.starts)]
     report = {
-        "command": "python benchmarks/serving.py",
+        "command": "python -m benchmarks.serving",
         "machine": describe_machine(),
         "starts": options.starts,
         "median": {key: statistics.median(run[key] for run in runs) for key in runs[0]},
