@@ -99,7 +99,9 @@ def _read_file(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _add_zip(path: Path, name: str, found: Collection, stack: ExitStack) -> None:
+def _add_zip(
+    path: Path, name: str, found: Collection, stack: ExitStack, *, nested: bool = False
+) -> None:
     with _zip_errors(name):
         outer = stack.enter_context(zipfile.ZipFile(path))
     inner = []
@@ -108,9 +110,11 @@ def _add_zip(path: Path, name: str, found: Collection, stack: ExitStack) -> None
         if info.is_dir() or member.name.startswith(".") or "__MACOSX" in member.parts:
             continue
         if member.suffix.lower() == ".mat":
-            found.add(f"{name}:{info.filename}", partial(_read_member, outer, info, name))
+            found.add(f"{name}/{info.filename}", partial(_read_member, outer, info, name))
         elif member.suffix.lower() == ".zip":
             inner.append(info)
+    if inner and nested:
+        raise OutlinesError(f"{name} has zips in it again; unpack them by hand")
     for info in inner:
         _add_inner_zip(outer, info, name, found, stack)
 
@@ -119,20 +123,18 @@ def _add_inner_zip(
     outer: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, found: Collection, stack: ExitStack
 ) -> None:
     """Unpack a zip in a zip to a nameless file, where one can seek, and add it."""
-    if ".zip:" in name.lower():
-        raise OutlinesError(f"{name} has zips in it again; unpack them by hand")
     if info.file_size > MAX_ZIP_BYTES:
-        raise OutlinesError(f"{name}:{info.filename} is too large: over {MAX_ZIP_BYTES} bytes")
+        raise OutlinesError(f"{name}/{info.filename} is too large: over {MAX_ZIP_BYTES} bytes")
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outlines-")))
     path = folder / "inner.zip"
     with _zip_errors(name), outer.open(info) as packed, path.open("wb") as unpacked:
         shutil.copyfileobj(packed, unpacked)
-    _add_zip(path, f"{name}:{info.filename}", found, stack)
+    _add_zip(path, f"{name}/{info.filename}", found, stack, nested=True)
 
 
 def _read_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> bytes:
     if info.file_size > MAX_FILE_BYTES:
-        raise OutlinesError(f"{name}:{info.filename} is too large: over {MAX_FILE_BYTES} bytes")
+        raise OutlinesError(f"{name}/{info.filename} is too large: over {MAX_FILE_BYTES} bytes")
     with _zip_errors(name):
         return opened.read(info)
 
