@@ -66,10 +66,14 @@ def evidence(tail: Tail, features: Array, directions: Array, method: str = "hire
     """
     if method not in METHODS:
         raise ValueError(f"`method` must be one of {', '.join(METHODS)}. Received: {method!r}")
-    gradient = tail.gradient(features, directions)
+    return combine(features, tail.gradient(features, directions), method)
+
+
+def combine(features: Array, gradient: Array, method: str = "hirescam") -> Array:
+    """Signed maps (n, side, side) from features and their gradient, both (n, side, side, c)."""
     if method == "gradcam":
         gradient = gradient.mean(axis=(1, 2), keepdims=True)  # (n, 1, 1, channels)
-    maps: Array = (features * gradient).sum(axis=3)
+    maps: Array = np.einsum("nhwc,nhwc->nhw", features, np.broadcast_to(gradient, features.shape))
     return maps
 
 
@@ -130,10 +134,11 @@ def upsample(maps: Array, cut: str) -> Array:
         cut: The layer they belong to.
 
     Returns:
-        float32 (n, 224, 224); constant beyond the outermost cells' centres.
+        float32 (n, 224, 224). Beyond the outermost cells' centres it fades, so that the largest
+        value always lies at a cell's centre and never in the image's corner.
     """
     side, step, first = geometry(cut)
-    places = np.clip((np.arange(IMAGE_SIZE) - first) / step, 0, side - 1)
+    places = (np.arange(IMAGE_SIZE) - first) / step
     weights = np.maximum(0, 1 - np.abs(places[:, np.newaxis] - np.arange(side)))  # (224, side)
     matrix = weights.astype(np.float32)
     enlarged: Array = matrix @ maps @ matrix.T
