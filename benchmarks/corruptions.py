@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from benchmarks.held_out import held_out
@@ -20,7 +21,7 @@ from model.config import ARTIFACTS, CLASS_NAMES, MODEL_NAME
 from model.dataset import ImageSet, load_split
 from model.export import file_hash
 from model.machine import describe_machine
-from model.report import keras_predictor
+from model.measuring import predictor
 from model.robustness import (
     LARGE,
     SIZE_SEED,
@@ -50,7 +51,7 @@ def build(options: argparse.Namespace) -> dict[str, Any]:
         images = held_out(options.data, options.names, options.metadata)
     else:
         images = load_split(options.data, options.split)
-    predict = keras_predictor(options.model)
+    predict = predictor(keras.models.load_model(options.model, safe_mode=True))
     few = sample(images, options.per_class)
     table = corruption_table(predict, few.images, few.labels)
     return {

@@ -10,57 +10,39 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from benchmarks.held_out import held_out, outlined
 from model.config import ARTIFACTS, MODEL_NAME
-from model.dataset import to_float
 from model.export import file_hash
 from model.machine import describe_machine
+from model.measuring import features_of, predictor, tails_of
 from model.occlusion import occlusion_maps
 from model.pairs import PAIR_SEED, cached_pairs
 from model.pointing import (
     CANDIDATES,
     DEFAULT,
-    DEPTHS,
     TOLERANCE,
-    Features,
     head_centre_hits,
     hits,
     point,
 )
-from model.report import keras_predictor
 from model.shortcuts import BARS, Outlined, measure, shares
-from model.tail import Array, Tail
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "benchmarks" / "reports" / "shortcuts.json"
 CACHE = ROOT / "data" / "cache"
 
 
-def keras_features(model: keras.Model, cuts: tuple[str, ...] = DEPTHS) -> Features:
-    """Features of a folded network at several cuts, in one pass: for `model.pointing`."""
-    part = keras.Model(model.input, {cut: model.get_layer(cut).output for cut in cuts})
-
-    def features(images: Any) -> Mapping[str, Array]:
-        found = part.predict_on_batch(to_float(images))
-        return {cut: np.asarray(value, dtype=np.float32) for cut, value in found.items()}
-
-    return features
-
-
 def heat_map_report(model: keras.Model, images: Outlined) -> dict[str, Any]:
     """The pointing game and overlap of all `CANDIDATES`, and what a blind guess would hit."""
     cuts = tuple(sorted({cut for method in CANDIDATES for cut in method.cuts}))
-    tails = {cut: Tail.from_keras(model, cut) for cut in cuts}
-    features = keras_features(model, cuts)
+    features, tails = features_of(model, cuts), tails_of(model, cuts)
     methods = point(features, tails, images, CANDIDATES)
-    answered = model.predict(to_float(images.images), batch_size=64, verbose=0).argmax(axis=1)
+    answered = predictor(model)(images.images).argmax(axis=1)
     of_answer = point(features, tails, images, (DEFAULT,), labels=answered)
     best = max(methods, key=lambda name: (methods[name]["hits"]["all"]["count"], name))
     return {
@@ -81,15 +63,15 @@ def build(options: argparse.Namespace) -> dict[str, Any]:
     images = outlined(held_out(options.data, options.names, options.metadata), options.outlines)
     images = images.at_most(options.per_class)
     pairs = cached_pairs(options.pairs, CACHE, workers=2)
-    report = measure(keras_predictor(options.model), images, pairs)
     model = keras.models.load_model(options.model, safe_mode=True)
+    report = measure(predictor(model), images, pairs)
     shown = images.at_most(options.heat_per_class)
     report["heat_maps"] = heat_map_report(model, shown)
     default = report["heat_maps"]["methods"][DEFAULT.name]
     report["summary"]["heat_map_hits"] = default["hits"]["all"]["share"]
     if options.occlusion_per_class:
         few = images.at_most(options.occlusion_per_class)
-        maps = occlusion_maps(keras_predictor(options.model), few.images, few.labels)
+        maps = occlusion_maps(predictor(model), few.images, few.labels)
         report["heat_maps"]["occlusion"] = {"hits": shares(hits(maps, few.masks), few.labels)}
     return {
         "command": "python -m benchmarks.shortcuts --data DIR --outlines FILE",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from benchmarks.held_out import outlined, read_names
 from model.config import CLASS_NAMES
 from model.dataset import ImageSet
 from model.explanation import direction, explain
+from model.measuring import features_of, measure_model, predictor, tails_of
 from model.occlusion import occlusion_maps
 from model.pairs import PAIR_SEED, Pairs, cached_pairs, make_pairs
 from model.pointing import (
     CANDIDATES,
+    DEFAULT,
     HeatMethod,
     compute,
     distance,
@@ -23,8 +26,10 @@ from model.pointing import (
     overlaps,
     point,
 )
-from model.shortcuts import NOTUMOR, Outlined, measure, share, shares
+from model.shortcuts import BARS, NOTUMOR, Outlined, measure, share, shares
 from model.tail import Tail
+
+pytest_plugins = ["tests.model_fixtures"]
 
 ROWS, COLUMNS = np.mgrid[:224, :224]
 
@@ -213,6 +218,24 @@ def test_the_pointing_game_finds_where_the_features_are() -> None:
     maps = compute(features, features.tails, images, given.labels, methods)
     plain = explain(features.tails["elu8"], features(images)["elu8"], given.labels)
     np.testing.assert_allclose(maps["elu8 hirescam contrast"], plain, atol=1e-6)
+
+
+def test_one_call_measures_a_keras_network(network: Any) -> None:
+    given = tumours(3)
+    pairs = Pairs(given.images, given.images, given.labels, given.masks)
+    report = measure_model(network, given, pairs, heat_per_class=1)
+    assert set(report["summary"]) == {*BARS, "painted_out_left_class", "heat_map_iou"}
+    assert report["heat_map"]["method"] == DEFAULT.name
+    assert report["heat_map"]["hits"]["all"]["images"] == 3
+    expected = network.predict(given.images.astype(np.float32) / 255, verbose=0)
+    np.testing.assert_allclose(predictor(network)(given.images), expected, atol=1e-6)
+    found = features_of(network, ("elu4", "elu8"))(given.images)
+    assert {cut: value.shape for cut, value in found.items()} == {
+        "elu4": (3, 14, 14, 128), "elu8": (3, 3, 3, 256),
+    }  # fmt: skip
+    logits = tails_of(network, ("elu4",))["elu4"].logits(found["elu4"])
+    softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(softmax, expected, atol=1e-5)
 
 
 def test_candidates_have_names_of_their_own() -> None:
