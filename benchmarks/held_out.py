@@ -6,12 +6,12 @@ import csv
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from data.layout import list_images
-from model.config import ARTIFACTS, CLASS_NAMES, IMAGE_SIZE
+from data.outline_files import load_outlines, outline_mask
+from model.config import ARTIFACTS, CLASS_NAMES
 from model.dataset import ImageSet, load_split, split_validation, to_uint8
 from model.preprocessing import load_image
 from model.shortcuts import Outlined
@@ -55,7 +55,7 @@ def outlined(images: ImageSet, path: Path) -> Outlined:
     """Those of the images that have an outline, with its mask.
 
     Raises:
-        OSError, ValueError, KeyError: The file of outlines is not as it should be.
+        OutlinesError: The file of outlines is not as it should be.
         ValueError: None of the images has an outline.
     """
     masks = _load_masks(path, set(images.names))
@@ -69,16 +69,9 @@ def outlined(images: ImageSet, path: Path) -> Outlined:
 
 
 def _load_masks(path: Path, names: set[str]) -> dict[str, NDArray[np.bool_]]:
-    """Masks, bool (224, 224), of the named images: {name: {"outline": [[x, y], ..]}}."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    found = {}
-    for name in names & content.keys():
-        # Pixel i reaches from i to i + 1; OpenCV's 0 is the first pixel's centre.
-        points = np.rint((np.array(content[name]["outline"]) - 0.5) * 16).astype(np.int32)
-        mask = np.zeros((IMAGE_SIZE, IMAGE_SIZE), np.uint8)
-        cv2.fillPoly(mask, [points], (1,), shift=4)
-        found[name] = mask.astype(np.bool_)
-    return found
+    """Masks, bool (224, 224), of the named images that have an outline."""
+    outlines = load_outlines(path)
+    return {name: outline_mask(outlines[name]) for name in names & outlines.keys()}
 
 
 def _named(data: Path, names: set[str]) -> ImageSet:

@@ -18,12 +18,13 @@ README = ROOT / "README.md"
 EVALUATION = ROOT / "model" / "artifacts" / "evaluation.json"
 METADATA = ROOT / "model" / "artifacts" / "metadata.json"
 SERVING = ROOT / "benchmarks" / "reports" / "serving.json"
+SHORTCUTS = ROOT / "benchmarks" / "reports" / "shortcuts.json"
 
 SETS = {
     "test": "official test split (**leaked**)",
     "test_with_copy_in_training": "of these, with a copy or mirrored copy in Training",
     "test_unseen": "of these, without one",
-    "validation": "validation part of Training, free of copies of the training part",
+    "validation": "validation part of Training, look-alikes kept out of the training part",
     "train": "training part (not augmented)",
     "phantoms": "phantoms drawn for the evaluation",
     "gallery": "the 40 phantoms of the embedded gallery",
@@ -36,14 +37,16 @@ def sections() -> dict[str, str]:
     Raises:
         OSError, KeyError, ValueError: A report is missing or lacks a figure.
     """
-    evaluation, metadata, serving = (
-        json.loads(path.read_text(encoding="utf-8")) for path in (EVALUATION, METADATA, SERVING)
+    evaluation, metadata, serving, shortcuts = (
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in (EVALUATION, METADATA, SERVING, SHORTCUTS)
     )
     return {
         "accuracy": _accuracy(evaluation),
         "classes": _classes(evaluation),
         "training": _training(metadata, evaluation),
         "serving": _serving(serving),
+        "shortcuts": _shortcuts(shortcuts),
     }
 
 
@@ -76,6 +79,33 @@ def _classes(evaluation: dict[str, Any]) -> str:
             for part in ("gallery", "test", "test_unseen")
         ]
         rows.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _shortcuts(report: dict[str, Any]) -> str:
+    heat = report["heat_maps"]
+    figures = {
+        "tumour painted out: the answer becomes *no tumour* | at least 60%": report["painted_out"][
+            "to_notumor"
+        ],
+        "patch beside it painted out: the answer changes | at most 3%": report["control"][
+            "changed"
+        ],
+        "phantoms with and without the lesion: both right | at least 95%": report["pairs"][
+            "both_right"
+        ],
+        "heat map's maximum in the tumour or within 8 pixels | at least 75%": heat["methods"][
+            heat["default"]
+        ]["hits"],
+    }
+    rows = ["| on images held out of training | aim | measured |", "|---|---|---|"]
+    for label, by_class in figures.items():
+        found = by_class["all"]
+        low, high = found["interval_95"]
+        rows.append(
+            f"| {label} | {found['share']:.1%} ({found['count']} of {found['images']}; "
+            f"{low:.1%} to {high:.1%}) |"
+        )
     return "\n".join(rows)
 
 

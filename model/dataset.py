@@ -26,8 +26,8 @@ from tqdm import tqdm
 
 from data.layout import count_by_class, list_images, list_strays, require_every_class
 from data.phantoms import make_phantom
-from model.audit import copy_groups
 from model.config import CLASS_NAMES, AugmentationConfig, TrainingConfig
+from model.lookalikes import alike_groups
 from model.preprocessing import ImageError, load_image, prepare
 
 log = logging.getLogger(__name__)
@@ -200,7 +200,7 @@ def split_validation(
         Sorted indices of the training part and of the validation part, int64.
     """
     folds = StratifiedGroupKFold(n_splits=max(2, round(1 / share)), shuffle=True, random_state=seed)
-    groups = copy_groups(dataset.images)
+    groups = alike_groups(dataset.images)
     train, validation = next(folds.split(dataset.images, dataset.labels, groups))
     return np.sort(train).astype(np.int64), np.sort(validation).astype(np.int64)
 

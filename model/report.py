@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from model.audit import COPY_THRESHOLD, copy_pairs, signatures
+from model.audit import COPY_THRESHOLD
 from model.config import CLASS_NAMES, MODEL_NAME, TrainingConfig
 from model.dataset import (
     ImageSet,
@@ -29,6 +29,7 @@ from model.dataset import (
 from model.evaluation import evaluate
 from model.machine import describe_machine
 from model.runtime import Classifier
+from model.splits import Manifest, load_manifest
 
 PHANTOM_SEED = 2_000_000
 
@@ -36,7 +37,12 @@ Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 def evaluation_sets(
-    data: Path, config: TrainingConfig, samples: Path, phantoms_per_class: int = 100
+    data: Path,
+    config: TrainingConfig,
+    samples: Path,
+    phantoms_per_class: int = 100,
+    *,
+    manifest: Manifest | None = None,
 ) -> dict[str, ImageSet]:
     """The image sets of the report, by name.
 
@@ -45,6 +51,11 @@ def evaluation_sets(
         config: Settings of the run that is evaluated, for its validation split.
         samples: Folder of the embedded gallery.
         phantoms_per_class: How many phantoms to draw.
+        manifest: The dataset's division, which says which test images have a copy in Training;
+            by default `data/splits.csv`.
+
+    Raises:
+        ManifestError: The manifest does not name an image.
 
     Returns:
         `train` and `validation` (parts of Training), `test` (the official split), its parts
@@ -54,13 +65,16 @@ def evaluation_sets(
     """
     training, test = load_split(data, "Training"), load_split(data, "Testing")
     train_rows, validation_rows = split_validation(training, config.validation_share, config.seed)
-    copied = np.unique(copy_pairs(signatures(test.images), signatures(training.images))[:, 0])
+    manifest = manifest or load_manifest()
+    copied = np.isin(
+        manifest.groups(test.names, "Testing"), manifest.groups(training.names, "Training")
+    )
     sets = {
         "train": training.take(train_rows),
         "validation": training.take(validation_rows),
         "test": test,
-        "test_with_copy_in_training": test.take(copied),
-        "test_unseen": test.take(np.setdiff1d(np.arange(len(test)), copied)),
+        "test_with_copy_in_training": test.take(np.flatnonzero(copied)),
+        "test_unseen": test.take(np.flatnonzero(~copied)),
         "phantoms": make_phantoms(phantoms_per_class, PHANTOM_SEED),
         "gallery": load_gallery(samples),
     }

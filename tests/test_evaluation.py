@@ -14,6 +14,7 @@ from model import report
 from model.config import CLASS_NAMES, TrainingConfig
 from model.dataset import ImageSet
 from model.evaluation import confusion_matrix, cross_entropy, evaluate, wilson_interval
+from model.splits import Manifest
 from tests.model_helpers import smooth_images
 
 
@@ -136,18 +137,26 @@ def test_the_test_split_is_divided_by_copies_in_training(
     copies: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training = image_set(smooth_images(40, seed=1), "training")
-    images = smooth_images(12, seed=2)
-    images[:copies] = training.images[10 : 10 + copies, :, ::-1]
-    splits = {"Training": training, "Testing": image_set(images, "test")}
+    test = image_set(smooth_images(12, seed=2), "test")
+    splits = {"Training": training, "Testing": test}
     monkeypatch.setattr(report, "load_split", lambda data, split: splits[split])
-    monkeypatch.setattr(report, "make_phantoms", lambda n, seed: splits["Testing"])
-    monkeypatch.setattr(report, "load_gallery", lambda folder: splits["Testing"])
-    sets = report.evaluation_sets(Path("data"), TrainingConfig(), Path("samples"))
+    monkeypatch.setattr(report, "make_phantoms", lambda n, seed: test)
+    monkeypatch.setattr(report, "load_gallery", lambda folder: test)
+    groups = {f"Training/{name}": str(i) for i, name in enumerate(training.names)}
+    # the first test images are in the groups of the tenth and following training images
+    groups |= {
+        f"Testing/{name}": str(10 + i if i < copies else 100 + i)
+        for i, name in enumerate(test.names)
+    }
+    manifest = Manifest(Path("splits.csv"), {file: {"group": g} for file, g in groups.items()})
+    sets = report.evaluation_sets(
+        Path("data"), TrainingConfig(), Path("samples"), manifest=manifest
+    )
     assert len(sets["train"]) + len(sets["validation"]) == 40
     assert set(sets["train"].names) | set(sets["validation"].names) == set(training.names)
-    assert sets["test"].names == splits["Testing"].names
-    assert sets["test_unseen"].names == splits["Testing"].names[copies:]
+    assert sets["test"].names == test.names
+    assert sets["test_unseen"].names == test.names[copies:]
     if copies:
-        assert sets["test_with_copy_in_training"].names == splits["Testing"].names[:copies]
+        assert sets["test_with_copy_in_training"].names == test.names[:copies]
     else:
         assert "test_with_copy_in_training" not in sets

@@ -66,9 +66,9 @@ def test_the_quick_run_shows_every_figure(quick: list[dict[str, Any]]) -> None:
         for output in cell["outputs"]
         if "image/png" in output.get("data", {})
     ]
-    assert len(drawing) == 9
+    assert len(drawing) == 10
     # The figure of wrong phantoms is drawn only when there are some.
-    assert len(pictures) >= 8
+    assert len(pictures) >= 9
 
 
 def test_the_committed_notebook_was_executed_in_order_on_the_dataset() -> None:

@@ -273,8 +273,10 @@ def test_names_come_from_a_list_or_from_a_manifest(tmp_path: Path) -> None:
 def test_outlines_become_masks_of_the_images_that_have_one(tmp_path: Path) -> None:
     path = tmp_path / "outlines.json"
     path.write_text(
-        '{"glioma/a.jpg": {"outline": [[10, 20], [30, 20], [30, 50], [10, 50]]},'
-        ' "glioma/z.jpg": {"outline": [[1, 1], [2, 1], [2, 2]]}}',
+        '{"glioma/a.jpg": {"source_slice": 1, "mirrored": false,'
+        ' "outline": [[10, 20], [30, 20], [30, 50], [10, 50]]},'
+        ' "glioma/z.jpg": {"source_slice": 2, "mirrored": false,'
+        ' "outline": [[1, 1], [2, 1], [2, 2]]}}',
         encoding="utf-8",
     )
     images = np.zeros((2, 224, 224, 1), np.uint8)
