@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 CLASS_NAMES: tuple[str, ...] = ("glioma", "meningioma", "notumor", "pituitary")
 """Class names in the order of the network's outputs."""
+
+NO_TUMOUR = CLASS_NAMES.index("notumor")
 
 IMAGE_SIZE = 224
 """Height and width in pixels of what the network sees."""
@@ -55,19 +58,46 @@ class ArchitectureConfig:
 class AugmentationConfig:
     """What happens to each training image, anew in each epoch.
 
-    The first seven are arguments of Keras's `ImageDataGenerator` under its own names;
-    `degrade` is the share of images that are also resampled and JPEG-compressed, because
-    the same MRI reaches users at several sizes and qualities.
+    The first seven are arguments of Keras's `ImageDataGenerator` under its own names; the others
+    are shares of the images, in [0, 1]:
+
+    Attributes:
+        degrade: Resampled and JPEG-compressed, because the same MRI reaches users at several
+            sizes and qualities.
+        gamma: Given another tone curve.
+        bias_field: Given a smooth brightness field, as receive coils leave it.
+        blur: Blurred.
+        noise: Given Gaussian noise.
     """
 
-    rotation_range: float = 12.0
-    width_shift_range: float = 0.06
-    height_shift_range: float = 0.06
-    zoom_range: float = 0.10
+    rotation_range: float = 18.0
+    width_shift_range: float = 0.09
+    height_shift_range: float = 0.09
+    zoom_range: float = 0.12
     shear_range: float = 6.0
     horizontal_flip: bool = True
     brightness_range: tuple[float, float] = (0.8, 1.2)
-    degrade: float = 0.3
+    degrade: float = 0.35
+    gamma: float = 0.3
+    bias_field: float = 0.2
+    blur: float = 0.15
+    noise: float = 0.2
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """Some epochs at one image size (progressive resizing, Howard and Gugger 2020, chapter 7).
+
+    Attributes:
+        image_size: Side of the images, 112 or 224; the last stage must see 224.
+        epochs: Passes over the training part.
+        learning_rate: Peak of the Adamax learning rate: half an epoch of warm-up, then a
+            cosine down to a two-hundredth of it.
+    """
+
+    image_size: int
+    epochs: int
+    learning_rate: float
 
 
 @dataclass(frozen=True)
@@ -75,63 +105,91 @@ class TrainingConfig:
     """Everything that decides the outcome of a training run.
 
     Attributes:
-        epochs: Passes over the training part.
+        stages: Run one after the other. Small images first, since an epoch at 112 pixels takes a
+            quarter of the time of one at 224.
         batch_size: Images a step.
-        learning_rate: Peak of the Adamax learning rate: one epoch of warm-up, then a
-            cosine down to a hundredth of it.
-        validation_share: Share of Training that is held out, in (0, 1). Near-identical
-            copies and mirror images always fall on one side.
         phantom_share: Share of the draws that are synthetic phantoms, in [0, 1).
-        phantom_start_epoch: First epoch (from 0) in which phantoms are drawn.
-        phantoms_per_class: Size of the pool of phantoms that are drawn from.
+        phantoms_per_class: Size of the pool of phantoms that are drawn from; each tumour comes
+            with its tumour-free twin.
         phantom_seed: First seed of that pool. The gallery's phantoms have seeds of
             1,000,000 and more, the evaluation's 2,000,000 and more.
-        seed: Seed of weights, split, order and augmentation.
+        paint_out_share: Share of the draws of an outlined tumour image in which the tumour is
+            painted out and the label is `notumor`, in [0, 1].
+        control_share: Share in which a patch beside the tumour is painted out and the label stays.
+        lesion_loss_weight: Weight of the lesion head's loss against the classification's.
+        lesion_cell_weight: How much more a cell inside a lesion counts than one outside.
+        label_smoothing: Share of each label that is spread over the classes, in [0, 1).
+        seed: Seed of weights, order and augmentation.
         precision: "auto", "float32" or "mixed_bfloat16".
     """
 
-    epochs: int = 34
+    stages: tuple[StageConfig, ...] = (StageConfig(112, 24, 2e-3), StageConfig(224, 8, 1e-3))
     batch_size: int = 32
-    learning_rate: float = 2e-3
-    validation_share: float = 0.1
     phantom_share: float = 0.2
-    phantom_start_epoch: int = 13
     phantoms_per_class: int = 500
     phantom_seed: int = 10_000
-    seed: int = 2026
+    paint_out_share: float = 0.2
+    control_share: float = 0.15
+    lesion_loss_weight: float = 1.0
+    lesion_cell_weight: float = 8.0
+    label_smoothing: float = 0.0
+    seed: int = 1
     precision: str = "auto"
     architecture: ArchitectureConfig = dataclasses.field(default_factory=ArchitectureConfig)
     augmentation: AugmentationConfig = dataclasses.field(default_factory=AugmentationConfig)
 
     def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise ValueError(f"`epochs` must be at least 1. Received: {self.epochs}")
+        if not self.stages or any(stage.epochs < 1 for stage in self.stages):
+            raise ValueError(
+                "`stages` must hold at least one stage, each with at least 1 epoch. "
+                f"Received: {self.stages}"
+            )
+        if self.stages[-1].image_size != IMAGE_SIZE:
+            raise ValueError(
+                f"The last of `stages` must have images of {IMAGE_SIZE} pixels. "
+                f"Received: {self.stages[-1].image_size}"
+            )
         if self.batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: {self.batch_size}")
-        if not 0.0 < self.validation_share < 1.0:
+        for name in ("phantom_share", "label_smoothing"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise ValueError(f"`{name}` must be in [0, 1). Received: {getattr(self, name)}")
+        if not (
+            min(self.paint_out_share, self.control_share) >= 0.0
+            and self.paint_out_share + self.control_share <= 1.0
+        ):
             raise ValueError(
-                f"`validation_share` must be in (0, 1). Received: {self.validation_share}"
+                "`paint_out_share` and `control_share` must be at least 0 and together at most 1. "
+                f"Received: {self.paint_out_share} and {self.control_share}"
             )
-        if not 0.0 <= self.phantom_share < 1.0:
-            raise ValueError(f"`phantom_share` must be in [0, 1). Received: {self.phantom_share}")
         if self.precision not in PRECISIONS:
             raise ValueError(
                 f"`precision` must be one of {', '.join(PRECISIONS)}. Received: {self.precision!r}"
             )
 
+    @property
+    def epochs(self) -> int:
+        """Epochs of all stages together."""
+        return sum(stage.epochs for stage in self.stages)
+
+    def stage_of(self, epoch: int) -> StageConfig:
+        """The stage that an epoch, counted from 0 over all stages, belongs to.
+
+        Raises:
+            ValueError: There is no such epoch.
+        """
+        end = 0
+        for stage in self.stages:
+            end += stage.epochs
+            if 0 <= epoch < end:
+                return stage
+        raise ValueError(f"`epoch` must be in 0..{self.epochs - 1}. Received: {epoch}")
+
     def as_dict(self) -> dict[str, Any]:
         """Returns nested plain values, ready for JSON (tuples become lists)."""
-        return {
-            key: list(value) if isinstance(value, tuple) else _listed(value)
-            for key, value in dataclasses.asdict(self).items()
-        }
+        plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return plain
 
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 QUANTIZATIONS = ("none", "dynamic", "int8")
-
-
-def _listed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in value.items()}
-    return value
