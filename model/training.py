@@ -37,7 +37,7 @@ from model.config import IMAGE_SIZE, StageConfig, TrainingConfig
 from model.dataset import ImageSet, to_float
 from model.evaluation import cross_entropy
 from model.machine import describe_machine
-from model.training_data import TrainingFlow, cached_phantoms
+from model.training_data import TrainingFlow, cached_phantoms, prefetched
 
 log = logging.getLogger(__name__)
 
@@ -141,15 +141,13 @@ class _Run:
             total=config.epochs * self.steps, initial=len(history) * self.steps, unit="step",
             desc="training", mininterval=1 if sys.stderr.isatty() else 30,
         ) as bar:  # fmt: skip
-            tick = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: bar.update())
             for epoch in range(len(history), config.epochs):
                 started = time.perf_counter()
                 model = self._at_stage(model, epoch)
                 flow = TrainingFlow(
                     self.training, config, epoch, outlines=self.outlines, phantoms=phantoms
                 )
-                fitted = model.fit(flow, verbose=0, shuffle=False, callbacks=[tick]).history
-                row = self._row(model, epoch, fitted, started)
+                row = self._row(model, epoch, _one_epoch(model, flow, bar), started)
                 history.append(row)
                 _write_history(out / "history.csv", history)
                 _save(model, out / "last.keras")  # last: the epochs that it has seen are complete
@@ -218,7 +216,7 @@ class _Run:
         return model
 
     def _row(
-        self, model: keras.Model, epoch: int, fitted: dict[str, list[float]], started: float
+        self, model: keras.Model, epoch: int, fitted: dict[str, float], started: float
     ) -> dict[str, float]:
         """The history's row of an epoch; validation figures are nan where there are no images."""
         loss, accuracy = math.nan, math.nan
@@ -230,13 +228,25 @@ class _Run:
             "epoch": float(epoch + 1),
             "image_size": float(model.inputs[0].shape[1]),
             "learning_rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)),
-            "loss": float(fitted["probabilities_loss"][0]),
-            "lesion_loss": float(fitted["lesion_loss"][0]),
-            "accuracy": float(fitted["probabilities_accuracy"][0]),
+            "loss": fitted["probabilities_loss"],
+            "lesion_loss": fitted["lesion_loss"],
+            "accuracy": fitted["probabilities_accuracy"],
             "val_loss": loss,
             "val_accuracy": accuracy,
             "seconds": time.perf_counter() - started,
         }
+
+
+def _one_epoch(model: keras.Model, flow: TrainingFlow, bar: Any) -> dict[str, float]:
+    """Trains on every batch of a flow; returns the means of Keras's figures over the batches."""
+    sums: dict[str, float] = {}
+    for images, targets, weights in prefetched(flow):
+        model.reset_metrics()
+        figures = model.train_on_batch(images, targets, sample_weight=weights, return_dict=True)
+        for name, value in figures.items():
+            sums[name] = sums.get(name, 0.0) + float(value)
+        bar.update()
+    return {name: value / len(flow) for name, value in sums.items()}
 
 
 def predict(

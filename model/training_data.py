@@ -16,12 +16,13 @@ for an image whose lesion is unknown.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import keras
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -30,7 +31,7 @@ from data.outline_files import Outline, outline_mask
 from data.phantoms import make_phantom
 from model.augmentation import augment, augmenter
 from model.config import CLASS_NAMES, NO_TUMOUR, TrainingConfig
-from model.counterfactuals import control_patch, paint_out
+from model.counterfactuals import MARGIN, control_patch, paint_out
 from model.dataset import ImageSet, one_hot, to_uint8
 from model.preprocessing import prepare
 
@@ -103,7 +104,7 @@ class _Draw:
     label: int
 
 
-class TrainingFlow(keras.utils.PyDataset):  # type: ignore[misc]
+class TrainingFlow:
     """Augmented batches of one epoch; the same config and epoch give the same batches."""
 
     def __init__(
@@ -125,8 +126,6 @@ class TrainingFlow(keras.utils.PyDataset):  # type: ignore[misc]
                 and the lesion head learns from phantoms and tumour-free images alone.
             phantoms: Pool for the share of places that phantoms take.
         """
-        # One thread beside the step, which has a core's worth of waiting to fill.
-        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
         self._dataset, self._config = dataset, config
         self._outlines, self._phantoms = outlines or {}, phantoms
         self._size = config.stage_of(epoch).image_size
@@ -182,11 +181,12 @@ class TrainingFlow(keras.utils.PyDataset):  # type: ignore[misc]
     ) -> _Draw:
         """The image itself, or one of its two counterfactuals."""
         config, chance = self._config, self._chance[place, 1]
+        margin = MARGIN - 1 + int(self._seeds[place]) % 4
         mask = lesion.astype(np.uint8) * 255
         if chance < config.paint_out_share:
-            return _Draw(paint_out(image, lesion), np.zeros_like(mask), NO_TUMOUR)
+            return _Draw(paint_out(image, lesion, margin=margin), np.zeros_like(mask), NO_TUMOUR)
         if chance < config.paint_out_share + config.control_share:
-            control = control_patch(image, lesion, seed=int(self._seeds[place]))
+            control = control_patch(image, lesion, seed=int(self._seeds[place]), margin=margin)
             return _Draw(image if control is None else control, mask, label)
         return _Draw(image, mask, label)
 
@@ -205,3 +205,20 @@ class TrainingFlow(keras.utils.PyDataset):  # type: ignore[misc]
             target[:, :, label] = cover
         # Lesions cover one cell in twenty; without a weight the head would learn to say "none".
         return target, (1.0 + self._config.lesion_cell_weight * cover).astype(np.float32)
+
+
+def prefetched(flow: TrainingFlow, ahead: int = 8) -> Iterator[Batch]:
+    """The batches of a flow in order, made in a thread beside the training step.
+
+    Keras's own `fit` feeds a step through `tf.data`, which stands still when TensorFlow is given
+    a single thread, as several runs side by side want it.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        waiting = deque(pool.submit(flow.__getitem__, i) for i in range(min(ahead, len(flow))))
+        for index in range(ahead, len(flow) + ahead):
+            batch = waiting.popleft().result()
+            if index < len(flow):
+                waiting.append(pool.submit(flow.__getitem__, index))
+            yield batch
+            if not waiting:
+                return
