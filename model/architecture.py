@@ -4,9 +4,9 @@ Input: float32 (batch, 224, 224, 1) in [0, 1]. Output: float32 (batch, 4), proba
 the order of `CLASS_NAMES`. It is trained with batch normalisation (Ioffe and Szegedy 2015)
 and saved without: `fold_normalization` merges each normalisation into the layer before it.
 
-While training, a lesion head looks at the last but one convolution and says of each cell of its
-map which tumour it shows, if any. It draws the evidence into the lesion, where an outline is
-known, and is dropped with the normalisation.
+While training, a lesion head looks at the map of the fifth convolution and says of each of its
+14 x 14 cells which tumour it shows, if any. It draws the evidence into the lesion, where an
+outline is known, and is dropped with the normalisation.
 """
 
 from __future__ import annotations
@@ -19,16 +19,12 @@ from keras import layers
 
 from model.config import CLASS_NAMES, IMAGE_SIZE, MODEL_NAME, ArchitectureConfig
 
-LESION_LAYER = 7
-"""The convolution whose map, a sixteenth of the image's side, the lesion head looks at."""
-
 
 def build_cnn(
     config: ArchitectureConfig | None = None,
     *,
     normalize: bool = True,
     lesion_head: bool = False,
-    image_size: int = IMAGE_SIZE,
 ) -> keras.Model:
     """Builds the network with fresh weights.
 
@@ -39,24 +35,14 @@ def build_cnn(
             False for the one that is saved (neither; every parameter trainable).
         lesion_head: True adds the output `lesion`, float32 (batch, cells, cells, 4): for each
             cell of 16 x 16 pixels the shares of the classes, `notumor` meaning no lesion there.
-        image_size: Side of the input: 224, or 112 for the first stage of training, in which the
-            last pooling is left out, so that the dense layers fit both.
 
     Returns:
         An uncompiled `keras.Model`; layers are named conv1..8, pool1.., dense1.., probabilities.
         Its output is a tensor, with the lesion head a dictionary `probabilities` and `lesion`.
-
-    Raises:
-        ValueError: `image_size` is neither 224 nor 112.
     """
     config = config or ArchitectureConfig()
-    if image_size not in (IMAGE_SIZE, IMAGE_SIZE // 2):
-        raise ValueError(
-            f"`image_size` must be {IMAGE_SIZE} or {IMAGE_SIZE // 2}. Received: {image_size}"
-        )
-    inputs = keras.Input((image_size, image_size, 1), name="image")
+    inputs = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 1), name="image")
     x, lesion = inputs, None
-    last = len(config.filters)
     for index, (filters, stride, pool) in enumerate(
         zip(config.filters, config.strides, config.pools, strict=True), start=1
     ):
@@ -69,10 +55,10 @@ def build_cnn(
             kernel_initializer="he_normal",
             name=f"conv{index}",
         )(x)
-        if index == LESION_LAYER and lesion_head:
+        if index == config.lesion_layer and lesion_head:
             lesion = _lesion_head(x)
         # Pooling comes before normalisation: a quarter of the pixels to normalise.
-        if pool > 1 and (index < last or image_size == IMAGE_SIZE):
+        if pool > 1:
             x = layers.MaxPooling2D(pool, name=f"pool{index}")(x)
         if normalize:
             # A scale that cannot turn negative commutes with the maximum, so folding is exact.

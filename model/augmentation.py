@@ -4,7 +4,7 @@
 draws and the same geometry; its affine warp runs in OpenCV, which takes a tenth of SciPy's time
 and moves a mask along with its image.
 
-Data contract: images uint8 (224, 224) or (224, 224, 1); variants float32 (size, size, 1) in [0, 1].
+Data contract: images uint8 (224, 224) or (224, 224, 1); variants float32 (224, 224, 1) in [0, 1].
 """
 
 from __future__ import annotations
@@ -91,7 +91,6 @@ def augment(
     generator: FastImageDataGenerator,
     config: AugmentationConfig,
     seed: int,
-    size: int = IMAGE_SIZE,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
     """One random variant of an image, and the mask moved along with it.
 
@@ -101,18 +100,15 @@ def augment(
         generator: From `augmenter(config)`.
         config: Shares of the other changes.
         seed: The same seed gives the same variant.
-        size: Side of the variant.
 
     Returns:
-        float32 (size, size, 1) in [0, 1], and float32 (224, 224) in [0, 1] or None.
+        float32 (224, 224, 1) in [0, 1], and float32 (224, 224) in [0, 1] or None.
     """
     parameters = generator.draw(seed)
     rng = np.random.default_rng(seed)
     changed = generator.warp(image.reshape(IMAGE_SIZE, IMAGE_SIZE), parameters)
     if rng.random() < config.degrade:
         changed = _degrade(changed, rng)
-    if size != IMAGE_SIZE:
-        changed = cv2.resize(changed, (size, size), interpolation=cv2.INTER_AREA)
     values = changed.astype(np.float32) * np.float32(parameters["brightness"] / 255.0)
     values = _disturb(np.clip(values, 0.0, 1.0), config, rng)
     moved = None
@@ -137,17 +133,15 @@ def _disturb(
     image: NDArray[np.float32], config: AugmentationConfig, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """Gamma, bias field, blur and noise, each with its own share."""
-    size = image.shape[0]
     if rng.random() < config.gamma:
         image = np.power(image, np.float32(math.exp(rng.uniform(-0.5, 0.5))))
     if rng.random() < config.bias_field:
         coarse = rng.normal(0.0, 0.2, (3, 3)).astype(np.float32)
-        field = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+        field = cv2.resize(coarse, (IMAGE_SIZE, IMAGE_SIZE), interpolation=cv2.INTER_CUBIC)
         image = image * np.exp(field)
     if rng.random() < config.blur:
-        sigma = rng.uniform(0.3, 1.5) * size / IMAGE_SIZE
-        image = cv2.GaussianBlur(image, (0, 0), sigmaX=sigma)
+        image = cv2.GaussianBlur(image, (0, 0), sigmaX=rng.uniform(0.3, 1.5))
     if rng.random() < config.noise:
         level = np.float32(rng.uniform(0.005, 0.06))
-        image = image + level * rng.standard_normal((size, size), dtype=np.float32)
+        image = image + level * rng.standard_normal(image.shape, dtype=np.float32)
     return image

@@ -33,13 +33,16 @@ class ArchitectureConfig:
         strides: Stride of each convolution.
         pools: Max-pooling size after each convolution, 1 for none. Strides and pools
             together take 224 pixels to a 3 x 3 map.
+        lesion_layer: Number of the convolution, from 1, whose map (before its pooling) the lesion
+            head looks at while training, and the heat map is made of: 14 x 14 cells of 16 pixels.
         hidden: Units of the hidden dense layers.
         dropout: Share of hidden units dropped while training, in [0, 1).
     """
 
     filters: tuple[int, ...] = (128, 128, 128, 128, 256, 256, 256, 256)
     strides: tuple[int, ...] = (2, 2, 1, 1, 1, 1, 1, 1)
-    pools: tuple[int, ...] = (2, 1, 1, 2, 1, 1, 2, 2)
+    pools: tuple[int, ...] = (4, 1, 1, 1, 2, 1, 2, 1)
+    lesion_layer: int = 5
     hidden: tuple[int, ...] = (484, 284)
     dropout: float = 0.3
 
@@ -85,29 +88,14 @@ class AugmentationConfig:
 
 
 @dataclass(frozen=True)
-class StageConfig:
-    """Some epochs at one image size (progressive resizing, Howard and Gugger 2020, chapter 7).
-
-    Attributes:
-        image_size: Side of the images, 112 or 224; the last stage must see 224.
-        epochs: Passes over the training part.
-        learning_rate: Peak of the Adamax learning rate: half an epoch of warm-up, then a
-            cosine down to a two-hundredth of it.
-    """
-
-    image_size: int
-    epochs: int
-    learning_rate: float
-
-
-@dataclass(frozen=True)
 class TrainingConfig:
     """Everything that decides the outcome of a training run.
 
     Attributes:
-        stages: Run one after the other. Small images first, since an epoch at 112 pixels takes a
-            quarter of the time of one at 224.
+        epochs: Passes over the training part.
         batch_size: Images a step.
+        learning_rate: Peak of the Adamax learning rate: half an epoch of warm-up, then a
+            cosine down to a two-hundredth of it.
         phantom_share: Share of the draws that are synthetic phantoms, in [0, 1).
         phantoms_per_class: Size of the pool of phantoms that are drawn from; each tumour comes
             with its tumour-free twin.
@@ -123,13 +111,14 @@ class TrainingConfig:
         precision: "auto", "float32" or "mixed_bfloat16".
     """
 
-    stages: tuple[StageConfig, ...] = (StageConfig(112, 24, 2e-3), StageConfig(224, 8, 1e-3))
+    epochs: int = 40
     batch_size: int = 32
+    learning_rate: float = 2e-3
     phantom_share: float = 0.2
     phantoms_per_class: int = 500
     phantom_seed: int = 10_000
-    paint_out_share: float = 0.2
-    control_share: float = 0.15
+    paint_out_share: float = 0.25
+    control_share: float = 0.12
     lesion_loss_weight: float = 1.0
     lesion_cell_weight: float = 8.0
     label_smoothing: float = 0.0
@@ -139,16 +128,8 @@ class TrainingConfig:
     augmentation: AugmentationConfig = dataclasses.field(default_factory=AugmentationConfig)
 
     def __post_init__(self) -> None:
-        if not self.stages or any(stage.epochs < 1 for stage in self.stages):
-            raise ValueError(
-                "`stages` must hold at least one stage, each with at least 1 epoch. "
-                f"Received: {self.stages}"
-            )
-        if self.stages[-1].image_size != IMAGE_SIZE:
-            raise ValueError(
-                f"The last of `stages` must have images of {IMAGE_SIZE} pixels. "
-                f"Received: {self.stages[-1].image_size}"
-            )
+        if self.epochs < 1:
+            raise ValueError(f"`epochs` must be at least 1. Received: {self.epochs}")
         if self.batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: {self.batch_size}")
         for name in ("phantom_share", "label_smoothing"):
@@ -166,24 +147,6 @@ class TrainingConfig:
             raise ValueError(
                 f"`precision` must be one of {', '.join(PRECISIONS)}. Received: {self.precision!r}"
             )
-
-    @property
-    def epochs(self) -> int:
-        """Epochs of all stages together."""
-        return sum(stage.epochs for stage in self.stages)
-
-    def stage_of(self, epoch: int) -> StageConfig:
-        """The stage that an epoch, counted from 0 over all stages, belongs to.
-
-        Raises:
-            ValueError: There is no such epoch.
-        """
-        end = 0
-        for stage in self.stages:
-            end += stage.epochs
-            if 0 <= epoch < end:
-                return stage
-        raise ValueError(f"`epoch` must be in 0..{self.epochs - 1}. Received: {epoch}")
 
     def as_dict(self) -> dict[str, Any]:
         """Returns nested plain values, ready for JSON (tuples become lists)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,25 @@ class ImageSet:
         names = tuple(self.names[i] for i in indices)
         digest = hashlib.sha256("\n".join((self.sha256, *names)).encode()).hexdigest()
         return ImageSet(self.images[indices], self.labels[indices], names, digest)
+
+
+def merge(sets: Sequence[ImageSet]) -> ImageSet:
+    """The images of several sets, one after the other.
+
+    Raises:
+        ValueError: There is no set.
+    """
+    if not sets:
+        raise ValueError("`sets` must hold at least one set. Received: none")
+    if len(sets) == 1:
+        return sets[0]
+    digest = hashlib.sha256("\n".join(part.sha256 for part in sets).encode()).hexdigest()
+    return ImageSet(
+        np.concatenate([part.images for part in sets]),
+        np.concatenate([part.labels for part in sets]),
+        tuple(name for part in sets for name in part.names),
+        digest,
+    )
 
 
 def to_uint8(image: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -18,10 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.dataset import ImageSet, load_split, merge
-from model.splits import FOLDS, Manifest
+from model.splits import CROSS_VALIDATION, PROTOCOLS, Manifest
 
-CROSS_VALIDATION = tuple(f"fold-{fold}" for fold in range(FOLDS))
-PROTOCOLS = ("official", "clean", *CROSS_VALIDATION)
 SPLITS = ("Training", "Testing")
 
 
@@ -48,21 +46,24 @@ def load_parts(data: Path, manifest: Manifest, protocol: str) -> Parts:
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"`protocol` must be one of {', '.join(PROTOCOLS)}. Received: {protocol}")
-    whole = merge([load_split(data, split) for split in SPLITS])
-    return divide(whole, manifest, protocol)
-
-
-def divide(whole: ImageSet, manifest: Manifest, protocol: str) -> Parts:
-    """As `load_parts`, from images of both splits, whose names begin with their split."""
+    splits = {split: load_split(data, split) for split in SPLITS}
     if protocol in CROSS_VALIDATION:
-        fold = manifest.folds(whole.names) == CROSS_VALIDATION.index(protocol)
-        return Parts(_take(whole, ~fold), None, _take(whole, fold))
-    roles = manifest.roles(whole.names, protocol)
+        fold = CROSS_VALIDATION.index(protocol)
+        inside = {
+            split: manifest.folds(images.names, split) == fold for split, images in splits.items()
+        }
+        outside = {split: ~chosen for split, chosen in inside.items()}
+        return Parts(_gather(splits, outside), None, _gather(splits, inside))
+    roles = {
+        split: manifest.roles(images.names, split, protocol) for split, images in splits.items()
+    }
     training, validation, test = (
-        _take(whole, roles == role) for role in ("train", "validation", "test")
+        _gather(splits, {split: found == role for split, found in roles.items()})
+        for role in ("train", "validation", "test")
     )
     return Parts(training, validation, test)
 
 
-def _take(images: ImageSet, chosen: NDArray[np.bool_]) -> ImageSet:
-    return images.take(np.flatnonzero(chosen).astype(np.int64))
+def _gather(splits: dict[str, ImageSet], chosen: dict[str, NDArray[np.bool_]]) -> ImageSet:
+    """The chosen images of both splits."""
+    return merge([images.take(np.flatnonzero(chosen[split])) for split, images in splits.items()])

@@ -25,7 +25,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import cv2
 import keras
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +32,7 @@ from tqdm import tqdm
 
 from data.outline_files import Outline
 from model.architecture import build_cnn, fold_normalization
-from model.config import IMAGE_SIZE, StageConfig, TrainingConfig
+from model.config import TrainingConfig
 from model.dataset import ImageSet, to_float
 from model.evaluation import cross_entropy
 from model.machine import describe_machine
@@ -42,7 +41,7 @@ from model.training_data import TrainingFlow, cached_phantoms, prefetched
 log = logging.getLogger(__name__)
 
 HISTORY_FIELDS = (
-    "epoch", "image_size", "learning_rate", "loss", "lesion_loss", "accuracy", "val_loss",
+    "epoch", "learning_rate", "loss", "lesion_loss", "accuracy", "val_loss",
     "val_accuracy", "seconds",
 )  # fmt: skip
 
@@ -143,7 +142,6 @@ class _Run:
         ) as bar:  # fmt: skip
             for epoch in range(len(history), config.epochs):
                 started = time.perf_counter()
-                model = self._at_stage(model, epoch)
                 flow = TrainingFlow(
                     self.training, config, epoch, outlines=self.outlines, phantoms=phantoms
                 )
@@ -156,52 +154,28 @@ class _Run:
 
     def _resume(
         self, history: list[dict[str, float]]
-    ) -> tuple[keras.Model | None, list[dict[str, float]]]:
-        """The network of the last complete epoch, if any, and the history up to it."""
-        if not (self.out / "last.keras").exists() or not history:
-            return None, []
+    ) -> tuple[keras.Model, list[dict[str, float]]]:
+        """The network of the last complete epoch, or a new one, and the history up to it."""
+        if not (self.out / "last.keras").exists():
+            return self._new_network(), []
         model = keras.models.load_model(self.out / "last.keras")
-        seen = int(keras.ops.convert_to_numpy(model.optimizer.iterations)) // self.steps
+        seen = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+        _continue_dropout(model, self._new_network(), seen)
         # A stop between the two writes leaves a row of an epoch that the network has not seen.
-        for done in (len(history), len(history) - 1):
-            stage = self.config.stage_of(done - 1) if done > 0 else None
-            if stage and (stage.image_size, self._epochs_in_stage(done)) == (
-                model.inputs[0].shape[1], seen,
-            ):  # fmt: skip
-                _continue_dropout(model, self._new_network(done - 1), seen * self.steps)
-                log.info("resuming after epoch=%d of epochs=%d", done, self.config.epochs)
-                return model, history[:done]
-        raise RunError(
-            f"`out` must hold a checkpoint that fits its history. Received: {self.out}, with "
-            f"{len(history)} rows and a network after {seen} epochs of its stage"
-        )
+        history = history[: seen // self.steps]
+        log.info("resuming after epoch=%d of epochs=%d", len(history), self.config.epochs)
+        return model, history
 
-    def _epochs_in_stage(self, done: int) -> int:
-        """How many of the first `done` epochs belong to the stage of the last of them."""
-        stage = self.config.stage_of(done - 1)
-        return sum(self.config.stage_of(epoch) is stage for epoch in range(done))
-
-    def _at_stage(self, model: keras.Model | None, epoch: int) -> keras.Model:
-        """The network for an epoch: the same, or a new one at a stage's first epoch."""
-        stage = self.config.stage_of(epoch)
-        begins = epoch == 0 or self.config.stage_of(epoch - 1) is not stage
-        if model is not None and not begins:
-            return model
-        fresh = self._new_network(epoch)
-        if model is not None:
-            fresh.set_weights(model.get_weights())
-        return fresh
-
-    def _new_network(self, epoch: int) -> keras.Model:
-        config, stage = self.config, self.config.stage_of(epoch)
+    def _new_network(self) -> keras.Model:
+        config = self.config
         previous = keras.config.dtype_policy()
         keras.config.set_dtype_policy(choose_precision(config.precision))
         try:
-            model = build_cnn(config.architecture, lesion_head=True, image_size=stage.image_size)
+            model = build_cnn(config.architecture, lesion_head=True)
         finally:
             keras.config.set_dtype_policy(previous)
         model.compile(
-            optimizer=keras.optimizers.Adamax(learning_rate_schedule(stage, self.steps)),
+            optimizer=keras.optimizers.Adamax(learning_rate_schedule(config, self.steps)),
             loss={
                 "probabilities": keras.losses.CategoricalCrossentropy(
                     label_smoothing=config.label_smoothing
@@ -226,7 +200,6 @@ class _Run:
             accuracy = float((found.argmax(axis=1) == self.validation.labels).mean())
         return {
             "epoch": float(epoch + 1),
-            "image_size": float(model.inputs[0].shape[1]),
             "learning_rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)),
             "loss": fitted["probabilities_loss"],
             "lesion_loss": fitted["lesion_loss"],
@@ -252,24 +225,19 @@ def _one_epoch(model: keras.Model, flow: TrainingFlow, bar: Any) -> dict[str, fl
 def predict(
     model: keras.Model, images: NDArray[np.uint8], batch_size: int = 64
 ) -> NDArray[np.float32]:
-    """Probabilities of a network at any stage.
+    """Probabilities of a network, with or without the lesion head.
 
     Args:
-        model: From `build_cnn`, with or without the lesion head.
-        images: uint8 (n, 224, 224, 1); shrunk where the network sees smaller ones.
+        model: From `build_cnn`.
+        images: uint8 (n, 224, 224, 1).
         batch_size: Images at a time.
 
     Returns:
         float32 (n, 4).
     """
-    size = model.inputs[0].shape[1]
     found = []
     for start in range(0, len(images), batch_size):
-        batch = images[start : start + batch_size]
-        if size != IMAGE_SIZE:
-            small = [cv2.resize(i, (size, size), interpolation=cv2.INTER_AREA) for i in batch]
-            batch = np.stack(small)[..., np.newaxis]
-        output = model.predict_on_batch(to_float(batch))
+        output = model.predict_on_batch(to_float(images[start : start + batch_size]))
         found.append(np.asarray(output["probabilities"] if isinstance(output, dict) else output))
     return np.concatenate(found).astype(np.float32)
 
@@ -284,15 +252,15 @@ def _continue_dropout(model: keras.Model, fresh: keras.Model, steps: int) -> Non
 
 
 def learning_rate_schedule(
-    stage: StageConfig, steps: int
+    config: TrainingConfig, steps: int
 ) -> keras.optimizers.schedules.LearningRateSchedule:
     """Half an epoch of linear warm-up, then a cosine (Loshchilov and Hutter 2017)."""
     warm_up = max(1, steps // 2)
     return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=stage.learning_rate / 20,
-        warmup_target=stage.learning_rate,
+        initial_learning_rate=config.learning_rate / 20,
+        warmup_target=config.learning_rate,
         warmup_steps=warm_up,
-        decay_steps=max(1, stage.epochs * steps - warm_up),
+        decay_steps=max(1, config.epochs * steps - warm_up),
         alpha=0.005,
     )
 

@@ -6,10 +6,10 @@ is a counterfactual: with the tumour painted out it becomes `notumor` in the tum
 style, with a patch beside the tumour painted out it keeps its class. Phantoms come in pairs that
 differ in the lesion alone.
 
-Data contract: a batch is (images, targets, weights): images float32 (batch, size, size, 1) in
+Data contract: a batch is (images, targets, weights): images float32 (batch, 224, 224, 1) in
 [0, 1]; targets `probabilities` float32 (batch, 4), one-hot, and `lesion` float32
-(batch, size / 16, size / 16, 4), the share of each cell that each tumour covers, `notumor` being
-the rest; weights `probabilities` float32 (batch,), `lesion` float32 (batch, cells, cells), zero
+(batch, 14, 14, 4), the share of each cell that each tumour covers, `notumor` being
+the rest; weights `probabilities` float32 (batch,), `lesion` float32 (batch, 14, 14), zero
 for an image whose lesion is unknown.
 """
 
@@ -35,8 +35,8 @@ from model.counterfactuals import MARGIN, control_patch, paint_out
 from model.dataset import ImageSet, one_hot, to_uint8
 from model.preprocessing import prepare
 
-CELL = 16
-"""Side in pixels of a cell of the lesion head's map."""
+CELLS = 14
+"""Cells along a side of the lesion head's map."""
 
 Batch = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]
 
@@ -121,14 +121,13 @@ class TrainingFlow:
         Args:
             dataset: Real images, each of which has one place in the epoch.
             config: The run's settings.
-            epoch: Number of the epoch, from 0, over all stages.
+            epoch: Number of the epoch, from 0.
             outlines: Tumour outlines by image name; without them there are no counterfactuals
                 and the lesion head learns from phantoms and tumour-free images alone.
             phantoms: Pool for the share of places that phantoms take.
         """
         self._dataset, self._config = dataset, config
         self._outlines, self._phantoms = outlines or {}, phantoms
-        self._size = config.stage_of(epoch).image_size
         rng = np.random.default_rng([config.seed, epoch])
         places = len(dataset)
         self._order = rng.permutation(places)
@@ -148,7 +147,7 @@ class TrainingFlow:
             draw = self._draw(place)
             image, moved = augment(
                 draw.image, draw.mask, self._augmenter, self._config.augmentation,
-                int(self._seeds[place]), self._size,
+                int(self._seeds[place]),
             )  # fmt: skip
             target, weight = self._cells(draw.label, moved)
             images.append(image)
@@ -194,12 +193,11 @@ class TrainingFlow:
         self, label: int, mask: NDArray[np.float32] | None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Target and weight of the lesion head's cells."""
-        cells = self._size // CELL
-        target = np.zeros((cells, cells, len(CLASS_NAMES)), np.float32)
+        target = np.zeros((CELLS, CELLS, len(CLASS_NAMES)), np.float32)
         target[:, :, NO_TUMOUR] = 1.0
         if mask is None:
-            return target, np.zeros((cells, cells), np.float32)
-        cover = cv2.resize(mask, (cells, cells), interpolation=cv2.INTER_AREA)
+            return target, np.zeros((CELLS, CELLS), np.float32)
+        cover = cv2.resize(mask, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
         if label != NO_TUMOUR:
             target[:, :, NO_TUMOUR] = 1.0 - cover
             target[:, :, label] = cover
