@@ -1,4 +1,4 @@
-"""Command line: `python -m model train | export | evaluate | classify`."""
+"""Command line: `python -m model train | score | export | evaluate | classify`."""
 
 from __future__ import annotations
 
@@ -88,9 +88,19 @@ def _export(options: argparse.Namespace) -> None:
         options.out,
         quantization=options.quantization,
         calibration=calibration,
+        mirrored=options.mirrored,
     )
     (options.out / "history.csv").write_bytes((options.run / "history.csv").read_bytes())
     print(json.dumps(metadata["files"], indent=2))
+
+
+def _score(options: argparse.Namespace) -> None:
+    from model.scores import score_run, write_score
+
+    score = score_run(options.run, options.data)
+    name, test = score["protocol"] + " (leaked)" * score["leaked"], score["test"]
+    print(f"{name}: {test['correct']:,} of {test['images']:,} = {test['accuracy']:.2%}")
+    print(f"written: {write_score(score)}")
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -137,7 +147,16 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--out", type=Path, default=ARTIFACTS)
     export.add_argument("--quantization", choices=QUANTIZATIONS, default="dynamic")
     export.add_argument("--data", type=Path, help="dataset folder, for int8's calibration images")
+    export.add_argument(
+        "--mirrored", action=argparse.BooleanOptionalAction, default=True,
+        help="average over the image and its mirror image",
+    )  # fmt: skip
     export.set_defaults(command=_export)
+
+    score = commands.add_parser("score", help="test a finished run under its protocol")
+    score.add_argument("--run", type=Path, required=True, help="folder of a finished run")
+    score.add_argument("--data", type=Path, required=True, help="dataset folder")
+    score.set_defaults(command=_score)
 
     evaluate = commands.add_parser("evaluate", help="evaluate the exported files")
     evaluate.add_argument("--data", type=Path, required=True, help="dataset folder")
