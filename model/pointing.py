@@ -51,14 +51,14 @@ class HeatMethod:
 
     @property
     def name(self) -> str:
-        """Such as "elu4+conv7 hirescam contrast sigma8 mirrored"."""
+        """Such as "elu4+conv5 hirescam contrast sigma8 mirrored"."""
         parts = ["+".join(self.cuts), self.method, self.target]
         parts += [f"sigma{self.sigma:g}"] * (self.sigma > 0) + ["mirrored"] * self.mirrored
         return " ".join(parts)
 
 
-DEPTHS = ("elu3", "elu4", "elu6", "conv7", "elu7", "elu8")
-DEFAULT = HeatMethod(("elu4",), sigma=8.0)
+DEPTHS = ("elu2", "elu3", "elu4", "conv5", "elu6", "conv7", "elu8")
+DEFAULT = HeatMethod(("conv5",), sigma=8.0)
 """The one to show unless a report says another is better."""
 
 CANDIDATES: tuple[HeatMethod, ...] = (
@@ -67,13 +67,11 @@ CANDIDATES: tuple[HeatMethod, ...] = (
     *(HeatMethod((cut,), method="gradcam") for cut in DEPTHS),
     *(HeatMethod((cut,), sigma=8.0) for cut in DEPTHS),
     *(HeatMethod((cut,), sigma=8.0, mirrored=True) for cut in DEPTHS),
-    HeatMethod(("elu3", "elu4"), sigma=8.0),
-    HeatMethod(("elu3", "elu4"), sigma=8.0, mirrored=True),
-    HeatMethod(("elu3", "elu4", "conv7"), sigma=8.0),
-    HeatMethod(("elu4", "conv7"), sigma=8.0),
-    HeatMethod(("elu6", "conv7"), sigma=8.0),
-    HeatMethod(("elu4", "elu6", "conv7"), sigma=8.0),
-    HeatMethod(("elu4", "elu6", "conv7"), sigma=8.0, mirrored=True),
+    HeatMethod(("elu4", "conv5"), sigma=8.0),
+    HeatMethod(("elu4", "conv5"), sigma=8.0, mirrored=True),
+    HeatMethod(("elu3", "elu4", "conv5"), sigma=8.0),
+    HeatMethod(("conv5", "elu6"), sigma=8.0),
+    HeatMethod(("conv5", "conv7"), sigma=8.0),
 )
 
 

@@ -20,8 +20,8 @@ from model.config import ArchitectureConfig
 
 Array = NDArray[np.float32]
 
-CUTS = ("elu2", "elu3", "conv4", "elu4", "elu5", "elu6", "conv7", "elu7", "conv8", "elu8")
-"""Layers to cut at: of 28, 28, 28, 14, 14, 14, 14, 7, 7 and 3 cells a side."""
+CUTS = ("elu2", "elu3", "elu4", "conv5", "elu5", "elu6", "conv7", "elu7", "elu8")
+"""Layers to cut at: four of 14 cells a side, three of 7, two of 3."""
 
 _CONFIG = ArchitectureConfig()
 
@@ -44,8 +44,7 @@ class _Step:
 class Tail:
     """The folded network from a cut to the logits.
 
-    Memory and time grow with the distance from the logits: at "conv7" 7.4 MB of weights and a
-    few milliseconds an image, at "elu4" 12 MB more and some tens of milliseconds.
+    Memory and time grow with the distance from the logits.
     """
 
     def __init__(self, cut: str, weights: Mapping[str, Array]) -> None:

@@ -109,13 +109,19 @@ def test_the_finished_network_is_the_last_one_folded(finished: Path, images: Ima
     kinds = {type(layer) for layer in model.layers}
     assert not kinds & {keras.layers.BatchNormalization, keras.layers.Dropout}
     np.testing.assert_allclose(
-        np.asarray(model(batch)), np.asarray(last(batch, training=False)["probabilities"]), atol=1e-5
+        np.asarray(model(batch)),
+        np.asarray(last(batch, training=False)["probabilities"]),
+        atol=1e-5,
     )
 
 
 def test_the_weights_learn(finished: Path, images: ImageSet) -> None:
     keras.utils.set_random_seed(CONFIG.seed)
-    fresh = training.build_cnn(CONFIG.architecture, lesion_head=True).get_layer("conv1").get_weights()[0]
+    fresh = (
+        training.build_cnn(CONFIG.architecture, lesion_head=True)
+        .get_layer("conv1")
+        .get_weights()[0]
+    )
     last = keras.models.load_model(finished / "last.keras").get_layer("conv1").get_weights()[0]
     assert 1e-5 < np.abs(last - fresh).mean() < 0.1
 
@@ -168,9 +174,7 @@ def test_a_finished_run_is_returned_without_training(
 
 
 def test_a_folder_with_other_settings_is_refused(finished: Path, images: ImageSet) -> None:
-    other = replace(
-        CONFIG, seed=5, augmentation=replace(CONFIG.augmentation, rotation_range=45.0)
-    )
+    other = replace(CONFIG, seed=5, augmentation=replace(CONFIG.augmentation, rotation_range=45.0))
     with pytest.raises(RunError) as caught:
         train(other, *halves(images), finished)
     assert str(caught.value) == (
