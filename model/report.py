@@ -9,7 +9,7 @@ figures of the other protocols come from networks trained for them alone, whose 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,10 @@ from model.config import CLASS_NAMES, MODEL_NAME
 from model.dataset import ImageSet, load_gallery, make_phantoms, to_float
 from model.evaluation import evaluate
 from model.machine import describe_machine
-from model.protocols import load_parts
+from model.protocols import Parts, load_parts
 from model.runtime import Classifier
 from model.scores import RUN_REPORTS, read_scores, summarise
-from model.splits import Manifest, load_manifest
+from model.splits import load_manifest
 
 PHANTOM_SEED = 2_000_000
 
@@ -33,13 +33,13 @@ Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 def evaluation_sets(
-    data: Path, manifest: Manifest, samples: Path, phantoms_per_class: int = 100
+    parts: Parts, unseen: Collection[str], samples: Path, phantoms_per_class: int = 100
 ) -> dict[str, ImageSet]:
     """The image sets of the report, by name.
 
     Args:
-        data: Dataset folder.
-        manifest: The dataset's division.
+        parts: The images under `official`.
+        unseen: Names of the test images without a copy in Training.
         samples: Folder of the embedded gallery.
         phantoms_per_class: How many phantoms to draw.
 
@@ -49,19 +49,24 @@ def evaluation_sets(
         seeds of their own) and `gallery` (the 40 embedded phantoms). A part that would be empty
         is left out.
     """
-    parts = load_parts(data, manifest, "official")
-    unseen = set(manifest.unseen())
-    alone = np.array([f"Testing/{name}" in unseen for name in parts.test.names])
     sets = {
         "train": parts.training,
         "validation": parts.validation,
-        "test": parts.test,
-        "test_with_copy_in_training": parts.test.take(np.flatnonzero(~alone)),
-        "test_unseen": parts.test.take(np.flatnonzero(alone)),
+        **test_sets(parts.test, unseen),
         "phantoms": make_phantoms(phantoms_per_class, PHANTOM_SEED),
         "gallery": load_gallery(samples),
     }
     return {name: images for name, images in sets.items() if images is not None and len(images)}
+
+
+def test_sets(test: ImageSet, unseen: Collection[str]) -> dict[str, ImageSet]:
+    """The official test split and its two parts, by name, from the names of the unseen images."""
+    alone = np.array([name in unseen for name in test.names])
+    return {
+        "test": test,
+        "test_with_copy_in_training": test.take(np.flatnonzero(~alone)),
+        "test_unseen": test.take(np.flatnonzero(alone)),
+    }
 
 
 def keras_predictor(path: Path, *, mirrored: bool) -> Predict:
@@ -113,7 +118,8 @@ def build_report(data: Path, artifacts: Path, samples: Path) -> dict[str, Any]:
         split, and `protocols` -> name -> figures, as `model.scores.summarise` gives them.
     """
     metadata = json.loads((artifacts / "metadata.json").read_text(encoding="utf-8"))
-    sets = evaluation_sets(data, load_manifest(), samples)
+    manifest = load_manifest()
+    sets = evaluation_sets(load_parts(data, manifest, "official"), manifest.unseen(), samples)
     predictors = {
         "keras": keras_predictor(
             artifacts / f"{MODEL_NAME}.keras", mirrored=metadata["mirrored_averaging"]

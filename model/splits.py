@@ -66,14 +66,14 @@ class Manifest:
         """Numbers of the images' groups of copies, int64 (n,); otherwise as `roles`."""
         return np.array([int(row["group"]) for row in self._find(names, split)], dtype=np.int64)
 
-    def unseen(self) -> list[str]:
-        """Files of Testing whose group has no image of Training, in order."""
+    def unseen(self) -> set[str]:
+        """Names ("class/file name") of the Testing images whose group has none of Training."""
         training = {row["group"] for file, row in self.rows.items() if file.startswith("Training/")}
-        return [
-            file
+        return {
+            file.removeprefix("Testing/")
             for file, row in self.rows.items()
             if file.startswith("Testing/") and row["group"] not in training
-        ]
+        }
 
     def _find(self, names: Sequence[str], split: str) -> list[dict[str, str]]:
         files = [f"{split}/{name}" for name in names]
