@@ -52,14 +52,14 @@ def evaluation_sets(
     sets = {
         "train": parts.training,
         "validation": parts.validation,
-        **test_sets(parts.test, unseen),
+        **official_sets(parts.test, unseen),
         "phantoms": make_phantoms(phantoms_per_class, PHANTOM_SEED),
         "gallery": load_gallery(samples),
     }
     return {name: images for name, images in sets.items() if images is not None and len(images)}
 
 
-def test_sets(test: ImageSet, unseen: Collection[str]) -> dict[str, ImageSet]:
+def official_sets(test: ImageSet, unseen: Collection[str]) -> dict[str, ImageSet]:
     """The official test split and its two parts, by name, from the names of the unseen images."""
     alone = np.array([name in unseen for name in test.names])
     return {

@@ -38,7 +38,7 @@ def score_run(run: Path, data: Path) -> dict[str, Any]:
         ValueError: The run is not finished, or its images are not those of its protocol.
     """
     from model.protocols import load_parts
-    from model.report import keras_predictor, test_sets
+    from model.report import keras_predictor, official_sets
     from model.splits import load_manifest
     from model.training import read_history
 
@@ -54,7 +54,7 @@ def score_run(run: Path, data: Path) -> dict[str, Any]:
         )
     sets = {"validation": parts.validation, "test": parts.test}
     if protocol in LEAKED:
-        sets |= test_sets(parts.test, manifest.unseen())
+        sets |= official_sets(parts.test, manifest.unseen())
     averaged, single = (keras_predictor(run / "model.keras", mirrored=m) for m in (True, False))
     return {
         "command": f"python -m model score --run {run.name} --data DIR",
