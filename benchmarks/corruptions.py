@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.held_out import held_out
 from model.config import ARTIFACTS, CLASS_NAMES, MODEL_NAME
 from model.dataset import ImageSet, load_split
-from model.export import file_hash
+from model.files import file_hash
 from model.machine import describe_machine
 from model.report import keras_predictor
 from model.robustness import (

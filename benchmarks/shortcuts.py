@@ -17,7 +17,7 @@ import keras
 
 from benchmarks.held_out import held_out, outlined
 from model.config import ARTIFACTS, MODEL_NAME
-from model.export import file_hash
+from model.files import file_hash
 from model.machine import describe_machine
 from model.measuring import features_of, predictor, tails_of
 from model.occlusion import occlusion_maps

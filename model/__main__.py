@@ -10,7 +10,7 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from model.config import ARTIFACTS, PRECISIONS, QUANTIZATIONS, TrainingConfig
+from model.config import ARTIFACTS, PRECISIONS, QUANTIZATIONS, TrainingConfig, refinement
 from model.preprocessing import ImageError, load_image
 from model.runtime import DEFAULT_MODEL_PATH, Classifier, ModelFileError
 from model.splits import MANIFEST, PROTOCOLS
@@ -47,12 +47,12 @@ def _train(options: argparse.Namespace) -> None:
         for name in ("epochs", "seed", "precision", "phantom_share")
         if (value := getattr(options, name)) is not None
     }
-    config = replace(TrainingConfig(), **changes)
+    config = replace(refinement() if options.init else TrainingConfig(), **changes)
     parts = load_parts(options.data, load_manifest(options.splits), options.protocol)
     outlines = load_outlines(options.outlines) if options.outlines else None
     result = train(
         config, parts.training, parts.validation, options.out,
-        protocol=options.protocol, outlines=outlines,
+        protocol=options.protocol, outlines=outlines, init=options.init,
     )  # fmt: skip
     print(
         f"{result.folder / 'model.keras'}: validation accuracy "
@@ -136,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--protocol", choices=PROTOCOLS, default="official")
     train.add_argument("--outlines", type=Path, help="tumour outlines, from data.outlines")
     train.add_argument("--splits", type=Path, default=MANIFEST, help="the dataset's division")
+    train.add_argument("--init", type=Path, help="finished run to refine, of the same protocol")
     train.add_argument("--epochs", type=int)
     train.add_argument("--seed", type=int)
     train.add_argument("--precision", choices=PRECISIONS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import warnings
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from model.config import CLASS_NAMES, IMAGE_SIZE, MODEL_NAME, PARAMETER_COUNT, QUANTIZATIONS
 from model.dataset import to_float
+from model.files import file_hash
 from model.preprocessing import SETTINGS
 from model.quiet import native_notices_silenced
 
@@ -145,8 +145,3 @@ def export(
     text = json.dumps(metadata, indent=2) + "\n"
     (out / "metadata.json").write_text(text, encoding="utf-8")
     return metadata
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

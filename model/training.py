@@ -35,6 +35,7 @@ from model.architecture import build_cnn, fold_normalization
 from model.config import TrainingConfig
 from model.dataset import ImageSet, to_float
 from model.evaluation import cross_entropy
+from model.files import file_hash
 from model.machine import describe_machine
 from model.training_data import TrainingFlow, cached_phantoms, prefetched
 
@@ -75,6 +76,7 @@ def train(
     *,
     protocol: str = "official",
     outlines: Mapping[str, Outline] | None = None,
+    init: Path | None = None,
 ) -> TrainingResult:
     """Trains a network, or carries on with or reads back the run in `out`.
 
@@ -89,13 +91,18 @@ def train(
         protocol: Name of the division the images come from, kept in `run.json`.
         outlines: Tumour outlines by image name. Without them there are no counterfactuals, and
             the network is left free to tell the classes apart by style.
+        init: Folder of a finished run of the same protocol to start from, instead of from
+            fresh weights.
 
     Returns:
         The finished run. A finished run in `out` is returned as it is.
 
     Raises:
-        RunError: `out` holds a run with other settings or other data.
+        RunError: `out` holds a run with other settings or other data, or `init` is no finished
+            run of the same protocol.
     """
+    if init is not None:
+        _check_init(init, protocol)
     out.mkdir(parents=True, exist_ok=True)
     outlined = sum(name in (outlines or {}) for name in training.names)
     if not outlined:
@@ -103,12 +110,12 @@ def train(
             "no tumour outlines: training without counterfactuals, which leaves the network free "
             "to look at style instead of tumours; python -m data.outlines makes them"
         )
-    run = _check_or_write(
-        out / "run.json", _describe(config, protocol, training, validation, outlined)
-    )
+    described = _describe(config, protocol, training, validation, outlined)
+    described["data"]["init"] = file_hash(init / "last.keras") if init else None
+    run = _check_or_write(out / "run.json", described)
     history = read_history(out / "history.csv")
     if not (out / "model.keras").exists():
-        history = _Run(config, training, validation, outlines or {}, out).fit(history)
+        history = _Run(config, training, validation, outlines or {}, out, init).fit(history)
         finished = keras.models.load_model(out / "last.keras")
         fold_normalization(finished, config.architecture).save(out / "model.keras")
     return TrainingResult(keras.models.load_model(out / "model.keras"), history, out, run)
@@ -123,6 +130,7 @@ class _Run:
     validation: ImageSet | None
     outlines: Mapping[str, Outline]
     out: Path
+    init: Path | None
 
     @property
     def steps(self) -> int:
@@ -157,7 +165,10 @@ class _Run:
     ) -> tuple[keras.Model, list[dict[str, float]]]:
         """The network of the last complete epoch, or a new one, and the history up to it."""
         if not (self.out / "last.keras").exists():
-            return self._new_network(), []
+            model = self._new_network()
+            if self.init is not None:
+                model.set_weights(keras.models.load_model(self.init / "last.keras").get_weights())
+            return model, []
         model = keras.models.load_model(self.out / "last.keras")
         seen = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
         _continue_dropout(model, self._new_network(), seen)
@@ -208,6 +219,15 @@ class _Run:
             "val_accuracy": accuracy,
             "seconds": time.perf_counter() - started,
         }
+
+
+def _check_init(init: Path, protocol: str) -> None:
+    record = init / "run.json"
+    if not (init / "model.keras").exists() or not record.exists():
+        raise RunError(f"`init` must be the folder of a finished run. Received: {init}")
+    other = json.loads(record.read_text(encoding="utf-8"))["data"]["protocol"]
+    if other != protocol:  # its weights would have seen this protocol's test images
+        raise RunError(f"`init` must be a run under {protocol}. Received: {init}, under {other}")
 
 
 def _one_epoch(model: keras.Model, flow: TrainingFlow, bar: Any) -> dict[str, float]:
