@@ -156,7 +156,7 @@ class _Run:
         self, history: list[dict[str, float]]
     ) -> tuple[keras.Model, list[dict[str, float]]]:
         """The network of the last complete epoch, or a new one, and the history up to it."""
-        # Built first also when resuming: its layers must draw the seeds that they drew at the start.
+        # First, also when resuming: its layers must draw the seeds that they drew at the start.
         fresh = self._new_network()
         if not (self.out / "last.keras").exists():
             return fresh, []

@@ -38,7 +38,7 @@ CONFIG = TrainingConfig(
         pools=(2, 1, 2, 4),
         lesion_layer=3,
         hidden=(8, 6),
-    ),  # fmt: skip
+    ),
 )
 
 
