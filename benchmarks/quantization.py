@@ -17,13 +17,15 @@ import keras
 import numpy as np
 
 from model.config import ARTIFACTS, CLASS_NAMES, MODEL_NAME, QUANTIZATIONS
-from model.dataset import load_split, split_validation, to_float
+from model.dataset import to_float
 from model.evaluation import evaluate
 from model.export import calibration_images, export
 from model.machine import describe_machine
+from model.protocols import load_parts
 from model.quiet import native_notices_silenced
 from model.report import keras_predictor
 from model.runtime import Classifier
+from model.splits import load_manifest
 
 REPORT = Path(__file__).resolve().parent / "reports" / "quantization.json"
 
@@ -42,17 +44,25 @@ def compare(data: Path) -> dict[str, Any]:
     """Figures of the Keras file and of each export on the validation part."""
     metadata = json.loads((ARTIFACTS / "metadata.json").read_text(encoding="utf-8"))
     run = metadata["training"]
-    training = load_split(data, "Training")
-    _, rows = split_validation(training, run["config"]["validation_share"], run["config"]["seed"])
-    validation = training.take(rows)
+    mirrored = metadata["mirrored_averaging"]
+    parts = load_parts(data, load_manifest(), run["data"]["protocol"])
+    validation = parts.validation
+    if validation is None:
+        raise ValueError(
+            "The shipped network must come from a protocol with validation images. "
+            f"Received: {run['data']['protocol']}"
+        )
     path = ARTIFACTS / f"{MODEL_NAME}.keras"
-    reference = keras_predictor(path)(validation.images)
+    reference = keras_predictor(path, mirrored=mirrored)(validation.images)
     model = keras.models.load_model(path, safe_mode=True)
-    calibration = calibration_images(training.images)
+    calibration = calibration_images(parts.training.images)
     exports = {}
     for quantization in QUANTIZATIONS:
         with tempfile.TemporaryDirectory() as folder:
-            export(model, run, Path(folder), quantization=quantization, calibration=calibration)
+            export(
+                model, run, Path(folder),
+                quantization=quantization, calibration=calibration, mirrored=mirrored,
+            )  # fmt: skip
             file = Path(folder) / f"{MODEL_NAME}.tflite"
             with native_notices_silenced():
                 classifier = Classifier.load(file)
