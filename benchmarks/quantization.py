@@ -16,16 +16,15 @@ from typing import Any
 import keras
 import numpy as np
 
+from benchmarks.held_out import held_out
 from model.config import ARTIFACTS, CLASS_NAMES, MODEL_NAME, QUANTIZATIONS
-from model.dataset import to_float
+from model.dataset import load_split, to_float
 from model.evaluation import evaluate
 from model.export import calibration_images, export
 from model.machine import describe_machine
-from model.protocols import load_parts
 from model.quiet import native_notices_silenced
 from model.report import keras_predictor
 from model.runtime import Classifier
-from model.splits import load_manifest
 
 REPORT = Path(__file__).resolve().parent / "reports" / "quantization.json"
 
@@ -45,17 +44,11 @@ def compare(data: Path) -> dict[str, Any]:
     metadata = json.loads((ARTIFACTS / "metadata.json").read_text(encoding="utf-8"))
     run = metadata["training"]
     mirrored = metadata["mirrored_averaging"]
-    parts = load_parts(data, load_manifest(), run["data"]["protocol"])
-    validation = parts.validation
-    if validation is None:
-        raise ValueError(
-            "The shipped network must come from a protocol with validation images. "
-            f"Received: {run['data']['protocol']}"
-        )
+    validation = held_out(data)
     path = ARTIFACTS / f"{MODEL_NAME}.keras"
     reference = keras_predictor(path, mirrored=mirrored)(validation.images)
     model = keras.models.load_model(path, safe_mode=True)
-    calibration = calibration_images(parts.training.images)
+    calibration = calibration_images(load_split(data, "Training").images)  # as export
     exports = {}
     for quantization in QUANTIZATIONS:
         with tempfile.TemporaryDirectory() as folder:
