@@ -362,7 +362,7 @@ def test_no_more_than_promised_is_made_ahead() -> None:
 @pytest.mark.parametrize("fails_at", [0, 2, 9])
 def test_an_error_in_the_thread_is_raised_in_its_place(fails_at: int) -> None:
     flow: Any = Flow(10, fails_at)
-    going = prefetched(flow, 4)
+    going: Any = prefetched(flow, 4)
     assert [next(going) for _ in range(fails_at)] == list(range(fails_at))
     with pytest.raises(ZeroDivisionError, match=f"at {fails_at}"):
         next(going)
