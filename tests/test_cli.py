@@ -273,6 +273,7 @@ def test_export_writes_the_files_of_a_run(
     metadata = json.loads((out / "metadata.json").read_text())
     assert printed == metadata["files"]
     assert metadata["training"] == {"config": {"epochs": 3}}
+    assert metadata["mirrored_averaging"] is True
     assert (out / "history.csv").read_text() == "epoch\n1\n"
     image = to_float(smooth_images(1, seed=3)[0])
     assert Classifier.load(out / "brain_tumor_cnn.tflite").predict(image).confidence > 0.25
