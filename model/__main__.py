@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import os
 import sys
 from dataclasses import asdict, replace
@@ -48,17 +49,17 @@ def _train(options: argparse.Namespace) -> None:
         if (value := getattr(options, name)) is not None
     }
     config = replace(refinement() if options.init else TrainingConfig(), **changes)
-    parts = load_parts(options.data, load_manifest(options.splits), options.protocol)
     outlines = load_outlines(options.outlines) if options.outlines else None
+    parts = load_parts(options.data, load_manifest(options.splits), options.protocol)
     result = train(
         config, parts.training, parts.validation, options.out,
         protocol=options.protocol, outlines=outlines, init=options.init,
     )  # fmt: skip
-    print(
-        f"{result.folder / 'model.keras'}: validation accuracy "
-        f"{result.history[-1]['val_accuracy']:.4f}; next: python -m model export "
-        f"--run {result.folder}"
+    accuracy, finished = result.history[-1]["val_accuracy"], result.folder / "model.keras"
+    figure = (
+        "no validation images" if math.isnan(accuracy) else f"validation accuracy {accuracy:.4f}"
     )
+    print(f"{finished}: {figure}; next: python -m model export --run {result.folder}")
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -133,7 +134,10 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a network, or resume a run")
     train.add_argument("--data", type=Path, required=True, help="dataset folder")
     train.add_argument("--out", type=Path, required=True, help="folder of the run")
-    train.add_argument("--protocol", choices=PROTOCOLS, default="official")
+    train.add_argument(
+        "--protocol", choices=PROTOCOLS, default="official",
+        help="which images to train and validate on",
+    )  # fmt: skip
     train.add_argument("--outlines", type=Path, help="tumour outlines, from data.outlines")
     train.add_argument("--splits", type=Path, default=MANIFEST, help="the dataset's division")
     train.add_argument("--init", type=Path, help="finished run to refine, of the same protocol")

@@ -125,8 +125,7 @@ def _degrade(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.u
     resized = cv2.resize(resized, (IMAGE_SIZE, IMAGE_SIZE), interpolation=back)
     quality = int(rng.integers(25, 96))
     encoded = cv2.imencode(".jpg", resized, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    decoded: NDArray[np.uint8] = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE).astype(np.uint8)
-    return decoded
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
 
 
 def _disturb(
@@ -140,7 +139,8 @@ def _disturb(
         field = cv2.resize(coarse, (IMAGE_SIZE, IMAGE_SIZE), interpolation=cv2.INTER_CUBIC)
         image = image * np.exp(field)
     if rng.random() < config.blur:
-        image = cv2.GaussianBlur(image, (0, 0), sigmaX=rng.uniform(0.3, 1.5))
+        blurred = cv2.GaussianBlur(image, (0, 0), sigmaX=rng.uniform(0.3, 1.5))
+        image = np.asarray(blurred, dtype=np.float32)
     if rng.random() < config.noise:
         level = np.float32(rng.uniform(0.005, 0.06))
         image = image + level * rng.standard_normal(image.shape, dtype=np.float32)

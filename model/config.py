@@ -53,6 +53,10 @@ class ArchitectureConfig:
                 "`filters`, `strides` and `pools` must be equally long. Received: "
                 f"{len(self.filters)}, {len(self.strides)} and {len(self.pools)} entries"
             )
+        if not 1 <= self.lesion_layer <= len(self.filters):
+            raise ValueError(
+                f"`lesion_layer` must be in 1..{len(self.filters)}. Received: {self.lesion_layer}"
+            )
         if not 0.0 <= self.dropout < 1.0:
             raise ValueError(f"`dropout` must be in [0, 1). Received: {self.dropout}")
 
@@ -128,10 +132,9 @@ class TrainingConfig:
     augmentation: AugmentationConfig = dataclasses.field(default_factory=AugmentationConfig)
 
     def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise ValueError(f"`epochs` must be at least 1. Received: {self.epochs}")
-        if self.batch_size < 1:
-            raise ValueError(f"`batch_size` must be at least 1. Received: {self.batch_size}")
+        for name in ("epochs", "batch_size", "phantoms_per_class"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1. Received: {getattr(self, name)}")
         for name in ("phantom_share", "label_smoothing"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"`{name}` must be in [0, 1). Received: {getattr(self, name)}")

@@ -1,7 +1,7 @@
-"""From dataset folders to arrays, the validation split, and augmented batches.
+"""From dataset folders, galleries and phantoms to arrays.
 
 Data contract: images are held as uint8 (n, 224, 224, 1), the preprocessed [0, 1] values times
-255; batches are float32 (batch, 224, 224, 1) in [0, 1] with one-hot labels float32 (batch, 4).
+255; labels are int64 (n,), indices into `CLASS_NAMES`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 from tqdm import tqdm
 
 from data.layout import count_by_class, list_images, list_strays, require_every_class
 from data.phantoms import make_phantom
-from model.audit import copy_groups
 from model.config import CLASS_NAMES
 from model.preprocessing import ImageError, load_image, prepare
 
@@ -174,29 +172,6 @@ def make_phantoms(per_class: int, seed: int) -> ImageSet:
     stacked = np.stack(images)
     digest = hashlib.sha256(stacked.tobytes() + "\n".join(names).encode()).hexdigest()
     return ImageSet(stacked, np.array(labels, dtype=np.int64), tuple(names), digest)
-
-
-def split_validation(
-    dataset: ImageSet, share: float, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Divides a dataset into a training and a validation part.
-
-    Stratified by class; near-identical copies and mirror images stay on one side, so that
-    the validation figure is not flattered by them.
-
-    Args:
-        dataset: The images of Training.
-        share: Share for validation, in (0, 1); taken as one over the nearest whole number, and
-            a half at most.
-        seed: Seed of the division.
-
-    Returns:
-        Sorted indices of the training part and of the validation part, int64.
-    """
-    folds = StratifiedGroupKFold(n_splits=max(2, round(1 / share)), shuffle=True, random_state=seed)
-    groups = copy_groups(dataset.images)
-    train, validation = next(folds.split(dataset.images, dataset.labels, groups))
-    return np.sort(train).astype(np.int64), np.sort(validation).astype(np.int64)
 
 
 def load_gallery(folder: Path) -> ImageSet:

@@ -90,16 +90,17 @@ def load_manifest(path: Path = MANIFEST) -> Manifest:
     """Reads a manifest.
 
     Raises:
-        ManifestError: It cannot be read, lacks a column, names a file twice or an unknown role.
+        ManifestError: It cannot be read, lacks a column, names a file twice, or has an unknown
+            role, group or fold.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
-            lines = list(reader)
-    except (OSError, UnicodeDecodeError) as error:
+            columns, lines = reader.fieldnames or (), list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"The manifest {path} could not be read ({error}); {_REMEDY}") from None
     wanted = {"file", "group", "fold", *ROLES}
-    if lacking := sorted(wanted - set(reader.fieldnames or ())):
+    if lacking := sorted(wanted - set(columns)):
         raise ManifestError(f"The manifest {path} lacks the columns {', '.join(lacking)}")
     rows: dict[str, dict[str, str]] = {}
     for line in lines:
@@ -112,5 +113,10 @@ def load_manifest(path: Path = MANIFEST) -> Manifest:
                     f"`{protocol}` must be one of {', '.join(legal)}. "
                     f"Received: {line[protocol]!r} for {name} in {path}"
                 )
+        if line["fold"] not in map(str, range(FOLDS)) or not (line["group"] or "").isdecimal():
+            raise ManifestError(
+                f"`group` must be a number and `fold` one of 0..{FOLDS - 1}. "
+                f"Received: {line['group']!r} and {line['fold']!r} for {name} in {path}"
+            )
         rows[name] = line
     return Manifest(path, rows)

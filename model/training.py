@@ -164,14 +164,16 @@ class _Run:
         self, history: list[dict[str, float]]
     ) -> tuple[keras.Model, list[dict[str, float]]]:
         """The network of the last complete epoch, or a new one, and the history up to it."""
+        # First, also when resuming: its layers must draw the seeds that they drew at the start.
+        fresh = self._new_network()
         if not (self.out / "last.keras").exists():
-            model = self._new_network()
             if self.init is not None:
-                model.set_weights(keras.models.load_model(self.init / "last.keras").get_weights())
-            return model, []
+                earlier = keras.models.load_model(self.init / "last.keras")
+                fresh.set_weights(earlier.get_weights())
+            return fresh, []
         model = keras.models.load_model(self.out / "last.keras")
         seen = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
-        _continue_dropout(model, self._new_network(), seen)
+        _continue_dropout(model, fresh, seen)
         # A stop between the two writes leaves a row of an epoch that the network has not seen.
         history = history[: seen // self.steps]
         log.info("resuming after epoch=%d of epochs=%d", len(history), self.config.epochs)

@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -119,7 +120,8 @@ class TrainingFlow:
         """Draws the epoch's order and what is shown at each place.
 
         Args:
-            dataset: Real images, each of which has one place in the epoch.
+            dataset: Real images, each of which has one place in the epoch. The last places,
+                fewer than a batch, are not shown; they are others in each epoch.
             config: The run's settings.
             epoch: Number of the epoch, from 0.
             outlines: Tumour outlines by image name; without them there are no counterfactuals
@@ -171,9 +173,11 @@ class TrainingFlow:
         if label == NO_TUMOUR:
             return _Draw(image, np.zeros_like(image), label)
         outline = self._outlines.get(self._dataset.names[row])
-        if outline is None:
+        lesion = None if outline is None else outline_mask(outline)
+        # With nothing to paint out, the image as it is would be taught as `notumor`.
+        if lesion is None or not lesion.any():
             return _Draw(image, None, label)
-        return self._counterfactual(place, image, outline_mask(outline), label)
+        return self._counterfactual(place, image, lesion, label)
 
     def _counterfactual(
         self, place: int, image: NDArray[np.uint8], lesion: NDArray[np.bool_], label: int
@@ -210,13 +214,24 @@ def prefetched(flow: TrainingFlow, ahead: int = 8) -> Iterator[Batch]:
 
     Keras's own `fit` feeds a step through `tf.data`, which stands still when TensorFlow is given
     a single thread, as several runs side by side want it.
+
+    Args:
+        flow: One epoch.
+        ahead: How many batches may be made before they are asked for, at least 1.
+
+    Raises:
+        ValueError: `ahead` is below 1. What making a batch raises is raised in its place.
     """
+    if ahead < 1:
+        raise ValueError(f"`ahead` must be at least 1. Received: {ahead}")
+    indices = iter(range(len(flow)))
     with ThreadPoolExecutor(1) as pool:
-        waiting = deque(pool.submit(flow.__getitem__, i) for i in range(min(ahead, len(flow))))
-        for index in range(ahead, len(flow) + ahead):
-            batch = waiting.popleft().result()
-            if index < len(flow):
-                waiting.append(pool.submit(flow.__getitem__, index))
-            yield batch
-            if not waiting:
-                return
+        waiting = deque(pool.submit(flow.__getitem__, i) for i in islice(indices, ahead))
+        try:
+            while waiting:
+                batch = waiting.popleft().result()
+                waiting.extend(pool.submit(flow.__getitem__, i) for i in islice(indices, 1))
+                yield batch
+        finally:  # an error, or nobody asks for more: without this the pool would make the rest
+            for future in waiting:
+                future.cancel()

@@ -76,12 +76,6 @@ def test_nothing_changes_when_nothing_is_asked_for() -> None:
     np.testing.assert_allclose(image[:, :, 0], picture() / 255.0, atol=1e-6)
 
 
-def test_small_variants_are_the_large_ones_shrunk() -> None:
-    small, _ = augment(picture(), None, augmenter(STILL), STILL, seed=1, size=112)
-    blocks = picture().reshape(112, 2, 112, 2).mean(axis=(1, 3)) / 255.0
-    np.testing.assert_allclose(small[:, :, 0], blocks, atol=1 / 255)
-
-
 @pytest.mark.parametrize("share", SHARES)
 def test_each_disturbance_changes_the_picture_and_keeps_it_recognisable(share: str) -> None:
     config = replace(STILL, **{share: 1.0})

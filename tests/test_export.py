@@ -72,6 +72,28 @@ def test_unquantised_agrees_with_keras(exported: Path, network: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("quantization", "tolerance", "largest"),
+    [("none", 1e-4, 15_200_000), ("dynamic", 0.05, 4_000_000)],
+)
+def test_mirrored_averages_over_the_image_and_its_mirror_image(
+    network: Any, quantization: str, tolerance: float, largest: int
+) -> None:
+    content = convert(network, quantization, mirrored=True)
+    interpreter, found = litert(content)
+    assert len(content) < largest  # the weights are there once
+    assert tuple(interpreter.get_output_details()[0]["shape"]) == (1, 4)
+    alone, turned = np.asarray(network(IMAGES)), np.asarray(network(IMAGES[:, :, ::-1]))
+    assert np.abs(alone - turned).max() > 2 * tolerance  # or the comparison would say little
+    np.testing.assert_allclose(found, (alone + turned) / 2, atol=tolerance)
+    index = interpreter.get_input_details()[0]["index"]
+    interpreter.set_tensor(index, IMAGES[:1, :, ::-1])
+    interpreter.invoke()
+    answer = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_allclose(answer[0], found[0], atol=1e-5)
+
+
+@pytest.mark.slow
 def test_dynamic_quantisation_agrees_at_a_quarter_of_the_size(network: Any) -> None:
     content = convert(network, "dynamic")
     assert 3_700_000 < len(content) < 4_000_000
@@ -105,6 +127,7 @@ def test_the_metadata_describe_the_files(exported: Path) -> None:
     assert metadata["parameters"] == 3_763_940
     assert metadata["preprocessing"] == SETTINGS
     assert metadata["quantization"] == "none"
+    assert metadata["mirrored_averaging"] is False
     assert metadata["training"] == RUN
     assert set(metadata["files"]) == {"brain_tumor_cnn.keras", "brain_tumor_cnn.tflite"}
     for name, described in metadata["files"].items():

@@ -13,26 +13,31 @@ import pytest
 
 from data.outline_files import Outline
 from model import training
-from model.config import CLASS_NAMES, ArchitectureConfig, StageConfig, TrainingConfig
+from model.config import CLASS_NAMES, ArchitectureConfig, TrainingConfig
 from model.dataset import ImageSet
 from model.training import (
     HISTORY_FIELDS,
     RunError,
     choose_precision,
     learning_rate_schedule,
+    predict,
     read_history,
     train,
 )
 from tests.model_helpers import smooth_images
 
 CONFIG = TrainingConfig(
-    stages=(StageConfig(224, 2, 2e-3),),
+    epochs=2,
     batch_size=4,
     phantom_share=0.0,
     seed=3,
     precision="float32",
     architecture=ArchitectureConfig(
-        filters=(4, 4, 4, 4), strides=(2, 2, 2, 1), pools=(2, 1, 2, 4), hidden=(8, 6)
+        filters=(4, 4, 4, 4),
+        strides=(2, 2, 2, 1),
+        pools=(2, 1, 2, 4),
+        lesion_layer=3,
+        hidden=(8, 6),
     ),
 )
 
@@ -74,10 +79,8 @@ def assert_same_run(one: Path, other: Path, images: ImageSet) -> None:
     for old, new in zip(left, right, strict=True):
         assert new == pytest.approx(old, rel=1e-3, abs=1e-4)
     batch = images.images[:4].astype(np.float32) / 255
-    outputs = [
-        np.asarray(keras.models.load_model(folder / "model.keras")(batch))
-        for folder in (one, other)
-    ]
+    models = (keras.models.load_model(folder / "model.keras") for folder in (one, other))
+    outputs = [np.asarray(model(batch)) for model in models]
     np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-3)
 
 
@@ -91,6 +94,7 @@ def test_a_run_writes_what_it_promises(finished: Path, images: ImageSet) -> None
     for row in read_history(finished / "history.csv"):
         assert 0 < row["loss"] < 20
         assert 0 < row["val_loss"] < 20
+        assert 0 < row["lesion_loss"] < 20
         assert row["val_accuracy"] * 8 == pytest.approx(round(row["val_accuracy"] * 8), abs=1e-4)
     run = json.loads((finished / "run.json").read_text())
     assert run["config"] == json.loads(json.dumps(CONFIG.as_dict()))
@@ -159,6 +163,32 @@ def test_a_killed_run_goes_on_where_it_was(
     assert_same_run(finished, tmp_path, images)
 
 
+def test_a_resumed_run_drops_out_what_the_uninterrupted_one_would(tmp_path: Path) -> None:
+    """The networks' states of chance after a start and two steps, and after resuming from there."""
+    images = ImageSet(smooth_images(4, seed=1), np.arange(4), tuple("abcd"), "a-hash")
+
+    def chance(model: Any) -> list[list[int]]:
+        layers = [x for x in model.layers if isinstance(x, keras.layers.Dropout)]
+        return [np.asarray(layer.seed_generator.state).tolist() for layer in layers]
+
+    found = []
+    for _ in range(2):
+        run = training._Run(CONFIG, images, None, {}, tmp_path)
+        keras.utils.set_random_seed(CONFIG.seed)
+        model, _history = run._resume([])
+        if not found:
+            for _step in range(2):
+                model.train_on_batch(
+                    np.zeros((4, 224, 224, 1)),
+                    {"probabilities": np.eye(4), "lesion": np.full((4, 14, 14, 4), 0.25)},
+                )
+            training._save(model, tmp_path / "last.keras")
+        found.append(chance(model))
+    assert found[0] == found[1]
+    assert len(found[0]) == 2
+    assert {counter for _, counter in found[0]} == {2}
+
+
 def test_a_finished_run_is_returned_without_training(
     finished: Path, images: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,8 +222,7 @@ def test_a_folder_with_other_data_is_refused(finished: Path, images: ImageSet) -
 def test_a_run_without_validation_images_has_no_figures_for_them(
     images: ImageSet, tmp_path: Path
 ) -> None:
-    config = replace(CONFIG, stages=(StageConfig(224, 1, 1e-3),))
-    (row,) = train(config, images.take(np.arange(8)), None, tmp_path).history
+    (row,) = train(replace(CONFIG, epochs=1), halves(images)[0], None, tmp_path).history
     assert np.isnan(row["val_loss"])
     assert np.isnan(row["val_accuracy"])
     assert 0 < row["loss"] < 20
@@ -205,9 +234,11 @@ def test_without_outlines_it_says_what_is_lost(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    config = replace(CONFIG, stages=(StageConfig(224, 1, 1e-3),))
+    config = replace(CONFIG, epochs=1)
     train(config, images.take(np.arange(4)), None, tmp_path / "without")
-    assert "no tumour outlines: training without counterfactuals" in caplog.text
+    (warning,) = [r.message for r in caplog.records if r.levelname == "WARNING"]
+    assert warning.startswith("no tumour outlines: training without counterfactuals")
+    assert warning.endswith("python -m data.outlines makes them")
     caplog.clear()
     result = train(config, images.take(np.arange(4)), None, tmp_path / "with", outlines=outlines)
     assert "outlines" not in caplog.text
@@ -215,40 +246,51 @@ def test_without_outlines_it_says_what_is_lost(
 
 
 @pytest.mark.slow
-def test_a_stage_goes_on_with_the_weights_of_the_one_before(
-    images: ImageSet, tmp_path: Path
+def test_a_run_with_phantoms_and_counterfactuals(
+    images: ImageSet, outlines: dict[str, Outline], tmp_path: Path
 ) -> None:
-    """Killed after the first stage, and with a learning rate of nearly 0 in the second."""
-    stages = (StageConfig(112, 1, 1e-3), StageConfig(224, 1, 1e-9))
-    config = replace(CONFIG, stages=stages)
-    seen = []
+    config = replace(
+        CONFIG, epochs=1, phantom_share=0.5, phantoms_per_class=1, paint_out_share=0.5,
+        control_share=0.5,
+    )  # fmt: skip
+    part = halves(images)[0]
+    (row,) = train(
+        config, part, None, tmp_path, protocol="fold-2", outlines=outlines
+    ).history  # fmt: skip
+    assert 0 < row["loss"] < 20
+    assert 0 < row["lesion_loss"] < 20
+    assert (tmp_path / "phantom-pairs-1-10000.npz").exists()
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert run["data"]["protocol"] == "fold-2"
+    assert run["data"]["outlined"] == 6
 
-    class Stop(Exception):
-        pass
 
-    save = training._save
+def test_a_folder_of_another_protocol_or_with_other_outlines_is_refused(
+    finished: Path, images: ImageSet, outlines: dict[str, Outline]
+) -> None:
+    with pytest.raises(RunError, match=r"data\.protocol is official, not clean$"):
+        train(CONFIG, *halves(images), finished, protocol="clean")
+    with pytest.raises(RunError, match=r"data\.outlined is 0, not 6$"):
+        train(CONFIG, *halves(images), finished, outlines=outlines)
 
-    def stopping(model: Any, path: Path) -> None:
-        save(model, path)
-        seen.append(model)
-        if len(seen) == 1:
-            raise Stop
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "_save", stopping)
-        with pytest.raises(Stop):
-            train(config, images.take(np.arange(8)), None, tmp_path)
-        result = train(config, images.take(np.arange(8)), None, tmp_path)
-    assert [row["image_size"] for row in result.history] == [112, 224]
-    small, large = seen
-    for one, other in zip(small.trainable_weights, large.trainable_weights, strict=True):
-        np.testing.assert_allclose(np.asarray(one), np.asarray(other), atol=1e-5)
+def test_predict_gives_probabilities_of_either_network(finished: Path, images: ImageSet) -> None:
+    last = keras.models.load_model(finished / "last.keras")
+    model = keras.models.load_model(finished / "model.keras")
+    found = predict(last, images.images, batch_size=5)
+    assert found.shape == (16, 4)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(found, predict(model, images.images), atol=1e-5)
+    history = read_history(finished / "history.csv")
+    accuracy = (found[8:].argmax(axis=1) == images.labels[8:]).mean()
+    assert history[-1]["val_accuracy"] == pytest.approx(accuracy)
 
 
 def test_training_in_bfloat16_leaves_the_session_in_float32(
     images: ImageSet, tmp_path: Path
 ) -> None:
-    config = replace(CONFIG, stages=(StageConfig(224, 1, 1e-3),), precision="mixed_bfloat16")
+    config = replace(CONFIG, epochs=1, precision="mixed_bfloat16")
     result = train(config, *halves(images), tmp_path)
     assert keras.config.dtype_policy().name == "float32"
     last = keras.models.load_model(tmp_path / "last.keras")
@@ -283,7 +325,7 @@ def test_a_gpu_trains_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_learning_rate_warms_up_and_falls_to_a_two_hundredth() -> None:
-    schedule = learning_rate_schedule(StageConfig(224, 11, 2e-3), 100)
+    schedule = learning_rate_schedule(TrainingConfig(epochs=11, learning_rate=2e-3), 100)
     rate = {step: float(schedule(step)) for step in (0, 25, 50, 575, 1100, 5000)}
     assert rate[0] == pytest.approx(1e-4)
     assert rate[25] == pytest.approx((1e-4 + 2e-3) / 2)
@@ -292,25 +334,15 @@ def test_the_learning_rate_warms_up_and_falls_to_a_two_hundredth() -> None:
     assert rate[1100] == rate[5000] == pytest.approx(1e-5)
 
 
-def test_the_stage_of_an_epoch() -> None:
-    first, second = stages = (StageConfig(112, 2, 1e-3), StageConfig(224, 1, 1e-3))
-    config = TrainingConfig(stages=stages)
-    assert config.epochs == 3
-    assert [config.stage_of(epoch) for epoch in range(3)] == [first, first, second]
-    for epoch in (-1, 3):
-        with pytest.raises(ValueError, match=re.escape(f"in 0..2. Received: {epoch}")):
-            config.stage_of(epoch)
-
-
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"stages": ()}, "`stages` must hold at least one stage"),
-        ({"stages": (StageConfig(224, 0, 1e-3),)}, "each with at least 1 epoch"),
-        ({"stages": (StageConfig(112, 1, 1e-3),)}, "must have images of 224 pixels"),
+        ({"epochs": 0}, "`epochs` must be at least 1. Received: 0"),
         ({"batch_size": 0}, "`batch_size` must be at least 1. Received: 0"),
+        ({"phantoms_per_class": 0}, "`phantoms_per_class` must be at least 1. Received: 0"),
         ({"label_smoothing": -0.1}, "`label_smoothing` must be in [0, 1). Received: -0.1"),
         ({"paint_out_share": 0.7, "control_share": 0.4}, "together at most 1. Received: 0.7 and"),
+        ({"control_share": -0.1}, "must be at least 0 and together at most 1. Received: 0.25 and"),
         ({"phantom_share": 1.0}, "`phantom_share` must be in [0, 1). Received: 1.0"),
         ({"precision": "float16"}, "auto, float32, mixed_bfloat16. Received: 'float16'"),
     ],
@@ -323,7 +355,9 @@ def test_settings_out_of_range_are_refused(changes: dict[str, Any], words: str) 
 def test_the_settings_survive_json() -> None:
     settings = TrainingConfig().as_dict()
     assert json.loads(json.dumps(settings)) == settings
+    assert settings["epochs"] == 40
     assert settings["architecture"]["filters"] == [128] * 4 + [256] * 4
+    assert settings["architecture"]["lesion_layer"] == 5
     assert settings["augmentation"]["brightness_range"] == [0.8, 1.2]
 
 
