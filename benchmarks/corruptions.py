@@ -71,9 +71,10 @@ def build(options: argparse.Namespace) -> dict[str, Any]:
         "same_label_512": {
             "measured": (
                 f"phantoms: drawn at {LARGE} pixels, against the same picture resized to 224 by "
-                f"Pillow and saved as JPEG; real images, which exist at 224 pixels only: against "
-                f"themselves enlarged to {LARGE} by Lanczos and saved as JPEG, so that resampling "
-                "and compression are measured and finer detail is not"
+                "Pillow; real images, which exist at 224 pixels only: after preprocessing, against "
+                f"themselves enlarged to {LARGE} by Lanczos, which blurs and adds no detail. "
+                "The versions are saved lossless and as JPEG; the lossless row is what resampling "
+                "alone does"
             ),
             "phantoms": phantom_size_agreement(predict, options.phantoms),
             "real_images": real_size_agreement(predict, images.images),

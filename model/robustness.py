@@ -23,7 +23,8 @@ from model.shortcuts import Images, Labels, Predict, share
 SIZE_SEED = 4_000_000
 MIDDLE = 3
 LARGE = 512
-QUALITIES = (95, 75)
+ENCODINGS: dict[str, int | None] = {"lossless": None, "jpeg95": 95, "jpeg75": 75}
+"""How versions are saved; "lossless" tells what resampling alone does."""
 
 
 def corruption_table(predict: Predict, images: Images, labels: Labels) -> dict[str, Any]:
@@ -63,20 +64,16 @@ def mirror_agreement(predict: Predict, images: Images) -> dict[str, Any]:
 def real_size_agreement(predict: Predict, images: Images) -> dict[str, Any]:
     """Do images agree with themselves at 512 pixels?
 
-    The images exist at 224 pixels only, so the large version is made: Lanczos to 512, JPEG of
-    each of `QUALITIES`, and back through preprocessing. No detail is gained by that; it measures
-    resampling and compression alone.
+    The images exist at 224 pixels only, so the large version is made of the preprocessed image:
+    Lanczos to 512, saved in each of `ENCODINGS`, and back through preprocessing. No detail is
+    gained by that: it measures the blur of resampling, and what compression adds to it.
 
     Returns:
-        By quality ("jpeg95"): of `share`.
+        By name of the encoding: of `share`.
     """
     answers = predict(images)
-    found = {}
-    for quality in QUALITIES:
-        large = [_resized(image[:, :, 0], LARGE, Image.Resampling.LANCZOS) for image in images]
-        seen = np.stack([_uint8(load_image(_jpeg(picture, quality))) for picture in large])
-        found[f"jpeg{quality}"] = _agreement(answers, predict(seen))
-    return found
+    large = [_resized(image[:, :, 0], LARGE, Image.Resampling.LANCZOS) for image in images]
+    return {name: _agreement(answers, predict(_uploads(large, name))) for name in ENCODINGS}
 
 
 def phantom_size_agreement(
@@ -85,7 +82,8 @@ def phantom_size_agreement(
     """Do phantoms drawn at 512 pixels agree with their copies at 224?
 
     Each phantom is drawn once, at 512 pixels. The copy is resized to 224 by Pillow (bilinear,
-    antialiased) and saved as JPEG; both then pass preprocessing, as two uploads would.
+    antialiased) and saved in each of `ENCODINGS`; both then pass preprocessing, as two
+    uploads would.
 
     Args:
         predict: The network.
@@ -93,19 +91,15 @@ def phantom_size_agreement(
         seed: Of the first.
 
     Returns:
-        By quality ("jpeg95"): of `share`.
+        By name of the encoding: of `share`.
     """
     drawn = [
         make_phantom(CLASS_NAMES[k % len(CLASS_NAMES)], seed + k, size=LARGE).image
         for k in range(per_class * len(CLASS_NAMES))
     ]
     answers = predict(np.stack([_uint8(prepare(image.astype(np.float32))) for image in drawn]))
-    found = {}
-    for quality in QUALITIES:
-        small = [_resized(image, 224, Image.Resampling.BILINEAR) for image in drawn]
-        seen = np.stack([_uint8(load_image(_jpeg(picture, quality))) for picture in small])
-        found[f"jpeg{quality}"] = _agreement(answers, predict(seen))
-    return found
+    small = [_resized(image, 224, Image.Resampling.BILINEAR) for image in drawn]
+    return {name: _agreement(answers, predict(_uploads(small, name))) for name in ENCODINGS}
 
 
 def _agreement(left: NDArray[np.float32], right: NDArray[np.float32]) -> dict[str, Any]:
@@ -123,9 +117,17 @@ def _resized(image: NDArray[np.uint8], side: int, method: Image.Resampling) -> I
     return Image.fromarray(image).resize((side, side), method)
 
 
-def _jpeg(picture: Image.Image, quality: int) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=quality)
+def _uploads(pictures: list[Image.Image], encoding: str) -> Images:
+    """What the network sees of the pictures once they are saved and preprocessed."""
+    return np.stack([_uint8(load_image(_encoded(picture, encoding))) for picture in pictures])
+
+
+def _encoded(picture: Image.Image, encoding: str) -> bytes:
+    buffer, quality = io.BytesIO(), ENCODINGS[encoding]
+    if quality is None:
+        picture.save(buffer, "PNG")
+    else:
+        picture.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 

@@ -8,6 +8,7 @@ import pytest
 from model.config import CLASS_NAMES
 from model.corruptions import STRENGTHS, corrupt, mirror
 from model.robustness import (
+    ENCODINGS,
     corruption_table,
     mirror_agreement,
     phantom_size_agreement,
@@ -145,9 +146,21 @@ def test_agreement_of_mirrored_and_enlarged_images() -> None:
     assert mirror_agreement(left_or_right, images)["count"] == 1
     enlarged = real_size_agreement(left_or_right, images[:1])
     assert {name: cell["share"] for name, cell in enlarged.items()} == {
-        "jpeg95": 1.0,
-        "jpeg75": 1.0,
-    }
+        "lossless": 1.0, "jpeg95": 1.0, "jpeg75": 1.0,
+    }  # fmt: skip
+
+
+def test_the_lossless_row_tells_resampling_from_compression() -> None:
+    lines = np.zeros((1, 224, 224, 1), np.uint8)
+    lines[:, :, 56:168:2] = 255  # resampling blurs them, whatever they are saved as
+
+    def fine(images: np.ndarray) -> np.ndarray:
+        steps = np.abs(np.diff(images.astype(int), axis=2)).max(axis=(1, 2, 3))
+        return np.eye(4, dtype=np.float32)[np.where(steps > 250, 0, 1)]
+
+    found = real_size_agreement(fine, lines)
+    assert list(found) == list(ENCODINGS)
+    assert found["lossless"]["count"] == 0
 
 
 @pytest.mark.slow
