@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from model.audit import COPY_THRESHOLD, copy_pairs, signatures
+from model.audit import COPY_THRESHOLD, find_copies
 from model.config import CLASS_NAMES, MODEL_NAME, TrainingConfig
 from model.dataset import (
     ImageSet,
@@ -54,7 +54,7 @@ def evaluation_sets(
     """
     training, test = load_split(data, "Training"), load_split(data, "Testing")
     train_rows, validation_rows = split_validation(training, config.validation_share, config.seed)
-    copied = np.unique(copy_pairs(signatures(test.images), signatures(training.images))[:, 0])
+    copied = np.unique(find_copies(test.images, training.images).left)
     sets = {
         "train": training.take(train_rows),
         "validation": training.take(validation_rows),
