@@ -15,6 +15,7 @@ repeated with the right image moved by a pixel where that can matter. A pair has
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,11 +39,12 @@ MIRRORED = TRANSFORMS.index("mirrored")
 _GRID = 32
 _FINE = 112
 _WINDOW = 9  # pixels of the fine grid in the local mean
-_ROWS = 1024
-_PAIRS = 2048
+_ROWS = 4096
+_COLUMNS = 8192
+_PAIRS = 8192
 _SHIFTS = tuple((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x)
 _HOPELESS = 0.88  # similarity that no shift by a pixel lifts to that of a copy
-_SETTLED = 0.99  # similarity from which no shift is tried
+_SETTLED = 0.98  # similarity from which no shift is tried
 
 
 @dataclass(frozen=True)
@@ -200,8 +202,8 @@ def _candidates(
         flat = np.ascontiguousarray(transformed(columns, number)).reshape(-1, _GRID**2)
         for top in range(0, len(rows), _ROWS):
             block = rows[top : top + _ROWS].reshape(-1, _GRID**2)
-            for start in range(top if own else 0, len(flat), 8 * _ROWS):
-                cosine = block @ flat[start : start + 8 * _ROWS].T
+            for start in range(top if own else 0, len(flat), _COLUMNS):
+                cosine = block @ flat[start : start + _COLUMNS].T
                 i, j = np.nonzero(cosine >= CANDIDATE)
                 keep = i + top < j + start if own else np.ones(len(i), dtype=bool)
                 i, j = i[keep], j[keep]
@@ -248,20 +250,18 @@ def _shifted_similarity(
     j, at_right = np.unique(at_right, return_inverse=True)
     own, other = own[i], other[j]
     rough, sharp = signatures(own), _detail(own)
-    best = np.zeros(len(at_left), dtype=np.float32)
-    for shift in _SHIFTS:
-        there = moved(other, shift)
+    padded = np.pad(other, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    side = other.shape[1]
+
+    def similarity(shift: tuple[int, int]) -> NDArray[np.float32]:
+        down, across = shift
+        there = padded[:, 1 + down : 1 + down + side, 1 + across : 1 + across + side]
         coarse = _cosine(rough, signatures(there), at_left, at_right)
-        fine = _cosine(sharp, _detail(there), at_left, at_right)
-        np.maximum(best, _similarity(coarse, fine), out=best)
+        return _similarity(coarse, _cosine(sharp, _detail(there), at_left, at_right))
+
+    with ThreadPoolExecutor(2) as pool:  # NumPy and SciPy release the interpreter lock
+        best: NDArray[np.float32] = np.max(list(pool.map(similarity, _SHIFTS)), axis=0)
     return best
-
-
-def moved(images: NDArray[np.uint8], shift: tuple[int, int]) -> NDArray[np.uint8]:
-    """Images (n, side, side, 1) moved by `shift` (down, right) pixels; the border is repeated."""
-    side = images.shape[1]
-    down, across = (np.clip(np.arange(side) - step, 0, side - 1) for step in shift)
-    return images[:, down[:, np.newaxis], across]
 
 
 def _detail(images: NDArray[np.uint8]) -> NDArray[np.float32]:
