@@ -5,13 +5,12 @@
 
 from model.audit.copies import (
     COPY_THRESHOLD,
-    TRANSFORMS,
     CopyPairs,
     connected_groups,
     copy_groups,
     find_copies,
-    signatures,
 )
+from model.audit.similarity import TRANSFORMS, signatures
 
 __all__ = [
     "COPY_THRESHOLD",
