@@ -27,9 +27,9 @@ CANDIDATE = 0.95
 """Coarse cosine from which a pair is looked at closely."""
 
 MIRRORED = TRANSFORMS.index("mirrored")
-_ROWS = 4096
+_ROWS = 2048
 _COLUMNS = 8192
-_PAIRS = 8192
+_PAIRS = 4096
 
 
 @dataclass(frozen=True)
