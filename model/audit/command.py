@@ -47,8 +47,9 @@ def run_audit(
     found = audit(images, known)
     write_manifest(out, images.files, found.columns)
     clock.append(time.perf_counter())
-    content = {"command": "python -m model audit", "machine": describe_machine()}
+    content: dict[str, Any] = {"command": "python -m model audit", "machine": describe_machine()}
     content |= {"seconds": {"reading": clock[1] - clock[0], "search": clock[2] - clock[1]}}
+    content |= {"processor_seconds": time.process_time()}
     content |= {"peak_memory_mb": peak_memory(), **build_report(images, found)}
     if plant:
         single = np.unique(found.related, return_index=True)[1]

@@ -29,10 +29,8 @@ from model.audit.copies import (
 )  # fmt: skip
 from model.audit.similarity import TRANSFORMS, signatures
 from model.dataset import load_split
+from model.splits import COLUMNS
 
-COLUMNS = (
-    "file", "group", "nearest", "similarity", "mirrored", "block", "official", "clean", "fold",
-)  # fmt: skip
 LOOK_FROM = 0.95
 """Similarity from which pairs are kept for the report."""
 

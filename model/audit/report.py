@@ -17,6 +17,7 @@ from model.audit.similarity import TRANSFORMS
 from model.config import CLASS_NAMES
 
 THRESHOLDS = (0.95, 0.955, 0.96, 0.965, 0.97, 0.975, 0.98, 0.985, 0.99, 0.995, 0.999)
+NOTUMOR = CLASS_NAMES.index("notumor")
 BORDERLINE = 10  # pairs on each side of the threshold
 
 
@@ -117,7 +118,7 @@ def sensitivity(data: Images, audit: Audit, level: float) -> dict[str, Any]:
     row: dict[str, Any] = {
         "threshold": level,
         "pairs": len(pairs),
-        "pairs_without_notumor": int((data.labels[pairs.left] != 2).sum()),
+        "pairs_of_tumours": int((data.labels[pairs.left] != NOTUMOR).sum()),
         "groups_of_several": int((sizes > 1).sum()),
         "largest_group": int(sizes.max()),
         "test_with_copy_in_training": int(copied.sum()),
@@ -182,8 +183,7 @@ def borderline(data: Images, pairs: CopyPairs) -> dict[str, list[dict[str, Any]]
             for k in order[max(place - BORDERLINE, 0) : place + BORDERLINE]
         ]
 
-    none = CLASS_NAMES.index("notumor")
-    return {"tumours": listed(lambda c: c != none), "notumor": listed(lambda c: c == none)}
+    return {"tumours": listed(lambda c: c != NOTUMOR), "notumor": listed(lambda c: c == NOTUMOR)}
 
 
 def _by_value(labels: NDArray[np.int64], values: NDArray[Any]) -> dict[str, dict[str, int]]:

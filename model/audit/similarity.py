@@ -12,10 +12,13 @@ whereas a neighbouring slice of the same head is off in both.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
+
+_T = TypeVar("_T", bound=np.generic)
 
 TRANSFORMS = (
     "identity", "mirrored", "upside_down", "rotated_90", "rotated_180", "rotated_270",
@@ -57,7 +60,7 @@ def signatures(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return found
 
 
-def transformed(images: NDArray[np.generic], transform: int) -> NDArray[np.generic]:
+def transformed(images: NDArray[_T], transform: int) -> NDArray[_T]:
     """Images (n, side, side, ...) under one of `TRANSFORMS`, as a view."""
     name = TRANSFORMS[transform]
     if name == "mirrored":

@@ -41,21 +41,27 @@ def _head(report: dict[str, Any]) -> str:
     test = report["test"]
     both, all_ = test["with_copy_in_training"]["all"], report["images"]["Testing"]["all"]
     seconds = ", ".join(f"{name} {value:.0f} s" for name, value in report["seconds"].items())
+    busy = report["processor_seconds"]
     return f"""# Copies in the dataset
 
-Made by `{report["command"]}` on {report["machine"]}: {seconds}; at most
-{report["peak_memory_mb"]:,} MB of memory. All figures: `audit.json` beside this file.
+Made by `{report["command"]}` on {report["machine"]}: {seconds}; {busy:.0f} s of
+processor time for reading and search, at most {report["peak_memory_mb"]:,} MB of memory.
+All figures: `audit.json` beside this file.
 
-**{both:,} of the {all_:,} test images have a copy or a mirrored copy in Training.** Two images are copies when
-their similarity is at least {report["threshold"]}: 1 minus the geometric mean of what is missing from 1 in the cosine of
-their 32 x 32 block means and in that of their detail at 112 x 112, at the best shift by up to a pixel. Pairs whose
+**{both:,} of the {all_:,} test images have a copy or a mirrored copy in Training.** Two images
+are copies when
+their similarity is at least {report["threshold"]}: 1 minus the geometric mean of what is missing
+from 1 in the cosine of
+their 32 x 32 block means and in that of their detail at 112 x 112, at the best shift by up to a
+pixel. Pairs whose
 block means have a cosine below {report["candidate"]} are not looked at.
 
 {_counts(report["images"], "images")}
 
 {_counts({name.replace("_", " "): row for name, row in test.items()}, "test images")}
 
-"Turned" is upside down or turned by quarters. Turned copies do not count as copies in the protocols, yet neither the validation
+"Turned" is upside down or turned by quarters. Turned copies do not count as copies in the
+protocols, yet neither the validation
 images nor a fold of the cross-validation has one on the other side."""
 
 
@@ -90,7 +96,7 @@ Connected by plain and mirrored copies.
 def _levels(report: dict[str, Any]) -> str:
     head = ["threshold", "pairs", "of them tumours", "groups of several", "largest"]
     head += ["test images with a copy in Training"]
-    keys = ["threshold", "pairs", "pairs_without_notumor", "groups_of_several", "largest_group"]
+    keys = ["threshold", "pairs", "pairs_of_tumours", "groups_of_several", "largest_group"]
     keys += ["test_with_copy_in_training"]
     known = report["outlines"] is not None
     figures = [(kind, name) for kind in ("plain", "mirrored") for name in ("precision", "recall")]
@@ -131,8 +137,10 @@ def _planted(report: dict[str, Any]) -> str:
     head = ["what was done", *(f"recall, {c}" for c in _COLUMNS), "false matches", "precision"]
     return f"""## Planted copies
 
-Each of {planted["originals"]:,} images was changed in {len(planted["kinds"])} ways and searched for among {planted["searched"]:,}
-images that are no copies of each other. A match counts when it is the original, under the right transform.
+Each of {planted["originals"]:,} images was changed in {len(planted["kinds"])} ways and searched
+for among {planted["searched"]:,}
+images that are no copies of each other. A match counts when it is the original, under the right
+transform.
 
 {_table(head, rows)}"""
 
@@ -142,26 +150,39 @@ def _blocks(report: dict[str, Any]) -> str:
     if blocks["made_from"] == "likeness":
         return "## Patient blocks\n\nMade by likeness alone: no outlines were given."
     single, like = blocks["leave_one_out"], blocks["likeness_alone"]
+    placed = blocks["placed_by_nearest_slice"]
     cut = "The outlines name patients, and these are the blocks."
     if blocks["made_from"] == "numbers":
         at, usual = blocks["similarity_at_cuts"], blocks["similarity_of_neighbours"]
-        cut = f"""The collection's numbers run through its planes, not through its patients: a batch holds all axial, then all coronal, then
-all sagittal slices, each plane with its patients in what looks like the same order. A block therefore joins the same share of each
-of a batch's three runs. The {blocks["cuts"]} cuts lie where neighbours are least alike near the even division: median cosine {at[2]:.2f} (largest
-{at[4]:.2f}), against {usual[2]:.2f} for neighbours in general, so that hardly a cut goes through one patient's slices of one plane. That the planes
-of one patient fall into one block is likely and not certain: style runs in step along the planes in three of the five batches, and the
-patient at each of a block's ends may be divided. Only patient ids make it certain: `python -m data.outlines` takes them from
+        cut = f"""The collection's numbers run through its planes, not through its patients: a
+batch holds all axial, then all coronal, then
+all sagittal slices, each plane with its patients in what looks like the same order. A block
+therefore joins the same share of each
+of a batch's three runs. The {blocks["cuts"]} cuts lie where neighbours are least alike near the
+even division: median cosine {at[2]:.2f} (largest
+{at[4]:.2f}), against {usual[2]:.2f} for neighbours in general, so that hardly a cut goes through
+one patient's slices of one plane. That the planes
+of one patient fall into one block is likely and not certain: style runs in step along the planes
+in three of the five batches, and the
+patient at each of a block's ends may be divided. Only patient ids make it certain: `python -m
+data.outlines` takes them from
 the public files, and blocks are then patients."""
     return f"""## Patient blocks
 
 {cut}
 
-{blocks["blocks"]} blocks of {blocks["numbers"]:,} distinct slices. {blocks["placed_by_nearest_slice"]:,} tumour images have neither a number nor a copy that has one; they go
-to the block of the most similar slice of their class. Left out one at a time, numbered slices get their own block so in
-{single["same_block"]:.1%} of cases (another slice within 10 numbers is the nearest in {single["within_10_numbers"]:.1%}).
+{blocks["blocks"]} blocks of {blocks["numbers"]:,} distinct slices.
+{placed:,} tumour images have neither a number nor a copy that has
+one; they go
+to the block of the most similar slice of their class. Left out one at a time, numbered slices
+get their own block so in
+{single["same_block"]:.1%} of cases (another slice within 10 numbers is the nearest in
+{single["within_10_numbers"]:.1%}).
 
-Without outlines, blocks are grown from copies and likeness alone. Measured on the numbered slices: {like["blocks"]:.0f} blocks, which keep
-{like["neighbours_together"]:.1%} of neighbouring numbers together; {like["purity"]:.1%} of their images belong to the main block of numbers. Slices of
+Without outlines, blocks are grown from copies and likeness alone. Measured on the numbered
+slices: {like["blocks"]:.0f} blocks, which keep
+{like["neighbours_together"]:.1%} of neighbouring numbers together; {like["purity"]:.1%} of their
+images belong to the main block of numbers. Slices of
 one patient then often stand on both sides, and cross-validation flatters."""
 
 
