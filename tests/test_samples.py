@@ -201,7 +201,7 @@ def test_images_that_the_manifest_lacks_are_taken_after_a_warning(
     (folder / "Te-no_0003.jpg").rename(folder / "mine.jpg")
     with pytest.warns(
         samples.UnlistedImageWarning,
-        match=r"^1 of 24 test images are not in splits\.csv, the first mine\.jpg: .* audit finds out$",
+        match=r"^1 of 24 test images are not in splits\.csv, the first mine\.jpg: .* finds out$",
     ):
         samples.build_real(dataset, tmp_path / "a", 6)
     assert any(row["id"] == "test-notumor-mine" for row in manifest_of(tmp_path / "a")["samples"])

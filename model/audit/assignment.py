@@ -127,15 +127,16 @@ def _quantiles(values: NDArray[np.float32]) -> list[float] | None:
 
 def _compare(
     found: NDArray[np.int64], truth: NDArray[np.int64], numbers: NDArray[np.int64]
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """How blocks made by likeness agree with those made from numbers, on the same images."""
     order = np.argsort(numbers, kind="stable")
     found, truth, numbers = found[order], truth[order], numbers[order]
     next_to = (np.diff(numbers) == 1) & (truth[1:] == truth[:-1])
+    together = found[1:][next_to] == found[:-1][next_to]
     pure = sum(np.bincount(truth[found == block]).max() for block in np.unique(found))
     return {
         "blocks": float(len(np.unique(found))),
-        "neighbours_together": float((found[1:] == found[:-1])[next_to].mean()),
+        "neighbours_together": float(together.mean()) if len(together) else None,
         "purity": float(pure / len(found)),
     }
 

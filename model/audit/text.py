@@ -151,6 +151,9 @@ def _blocks(report: dict[str, Any]) -> str:
         return "## Patient blocks\n\nMade by likeness alone: no outlines were given."
     single, like = blocks["leave_one_out"], blocks["likeness_alone"]
     placed = blocks["placed_by_nearest_slice"]
+    together = (
+        "none" if like["neighbours_together"] is None else f"{like['neighbours_together']:.1%}"
+    )
     cut = "The outlines name patients, and these are the blocks."
     if blocks["made_from"] == "numbers":
         at, usual = blocks["similarity_at_cuts"], blocks["similarity_of_neighbours"]
@@ -181,7 +184,7 @@ get their own block so in
 
 Without outlines, blocks are grown from copies and likeness alone. Measured on the numbered
 slices: {like["blocks"]:.0f} blocks, which keep
-{like["neighbours_together"]:.1%} of neighbouring numbers together; {like["purity"]:.1%} of their
+{together} of neighbouring numbers together; {like["purity"]:.1%} of their
 images belong to the main block of numbers. Slices of
 one patient then often stand on both sides, and cross-validation flatters."""
 
