@@ -55,7 +55,7 @@ echo "Installing $(2) into $(1); the first time takes a while."; \
 touch "$(1)/.requirements"
 endef
 
-.PHONY: help serve test lint types format data train score export evaluate reports reproduce notebook lab samples clean
+.PHONY: help serve test lint types format data audit train score export evaluate reports reproduce notebook lab samples clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ format: $(STAMP_DEV) ## put the sources into ruff's format, and fix what it can
 
 data: $(STAMP_DEV) ## download the dataset into data/raw
 	@exec $(DEV) -m data.download
+
+audit: $(STAMP_DEV) ## find copies in DATA=data/raw and divide it anew; OUTLINES=file for patients
+	@exec $(DEV) -m model audit --data "$(DATA)" $(if $(OUTLINES),--outlines "$(OUTLINES)") --plant 75
 
 train: $(STAMP_DEV) ## train on DATA=data/raw under PROTOCOL=official, into OUT=runs/official
 	@exec $(DEV) -m model train --data "$(DATA)" --out "$(OUT)" --protocol "$(PROTOCOL)" \
@@ -113,7 +116,7 @@ notebook: $(STAMP_DEV) ## execute the notebook in place, on DATA=data/raw
 lab: $(STAMP_DEV) ## open the notebook in JupyterLab
 	DATA="$(DATA_FROM_ROOT)" $(DEV) -m jupyter lab $(NOTEBOOK)
 
-samples: $(STAMP) ## build data/gallery from the Testing images of DATA=data/raw, for local use
+samples: $(STAMP) ## build data/gallery from unseen Testing images of DATA=data/raw, for local use
 	@exec $(RUN) -m data.samples real --data "$(DATA)"
 
 clean: ## remove caches; environments, data and runs stay

@@ -8,8 +8,9 @@ line::
     python -m data.samples phantoms                      # rewrite data/samples/
     python -m data.samples real --data DIR [--out data/gallery] [--per-class 25] [--seed 7]
 
-``DIR`` holds the dataset's Testing folder, itself or in a subfolder. Training images are
-never used: an example the network was trained on would show nothing. Real images stay on the
+``DIR`` holds the dataset's Testing folder, itself or in a subfolder. Training images, and test
+images that ``data/splits.csv`` gives a copy in Training, are never used: an example the network was
+trained on would show nothing. Real images stay on the
 machine; ``data/gallery/`` is ignored by git.
 """
 
@@ -33,6 +34,7 @@ from PIL import Image
 from data.layout import is_readable, list_images
 from data.staging import staging, swap
 from model.config import CLASS_NAMES
+from model.splits import MANIFEST, Manifest, load_manifest
 
 HERE = Path(__file__).parent
 SAMPLES_DIR = HERE / "samples"
@@ -53,6 +55,14 @@ DATASET_NOTICE = (
 
 class UnreadableImageWarning(UserWarning):
     """An image of the dataset could not be read and was left out."""
+
+
+class UnlistedImageWarning(UserWarning):
+    """The manifest does not name an image, so that nobody knows whether Training has a copy."""
+
+
+class FewUnseenWarning(UserWarning):
+    """A class has fewer unseen test images than were asked for."""
 
 
 def phantom_png(label: str, seed: int, size: int = SAMPLE_SIZE) -> tuple[bytes, dict[str, Any]]:
@@ -87,25 +97,32 @@ def build_phantoms(out: Path = SAMPLES_DIR) -> Path:
     return out / "manifest.json"
 
 
-def build_real(data: Path, out: Path = GALLERY_DIR, per_class: int = 25, seed: int = 7) -> Path:
-    """Copy a seeded, balanced choice of test images, byte for byte; returns the manifest's path.
+def build_real(
+    data: Path, out: Path = GALLERY_DIR, per_class: int = 25, seed: int = 7,
+    splits: Path = MANIFEST,
+) -> Path:  # fmt: skip
+    """Copy a seeded choice of unseen test images, byte for byte; returns the manifest's path.
 
     Args:
         data: folder of the dataset, as ``data.layout.list_images`` takes it.
         out: folder to replace; it is built aside and renamed, so that no half gallery is ever seen.
-        per_class: images a class.
+        per_class: images a class; all unseen ones, after a warning, where there are fewer.
         seed: seed of the choice; the same seed and dataset give the same gallery.
+        splits: the dataset's division, which tells the test images with a copy in Training; images
+            that it does not name are taken too, after a warning.
 
     Raises:
         data.layout.DatasetError: the Testing folder or a class folder is missing or empty.
+        model.splits.ManifestError: ``splits`` cannot be read.
         ValueError: ``per_class`` is below 1 or above a class's readable images, or ``out`` holds
             other files.
     """
     if per_class < 1:
         raise ValueError(f"`per_class` must be at least 1. Received: {per_class}")
     images = list_images(data, splits=("Testing",))
+    seen = _with_copy_in_training([image.path for image in images], load_manifest(splits))
     chosen = {
-        label: _choose(label, [i.path for i in images if i.label == label], per_class, seed)
+        label: _choose(label, [i.path for i in images if i.label == label], seen, per_class, seed)
         for label in CLASS_NAMES
     }
     rows: list[dict[str, Any]] = []
@@ -120,15 +137,37 @@ def build_real(data: Path, out: Path = GALLERY_DIR, per_class: int = 25, seed: i
     return out / "manifest.json"
 
 
-def _choose(label: str, paths: list[Path], count: int, seed: int) -> list[Path]:
-    """``count`` readable images of one class in a seeded order, sorted by name."""
+def _with_copy_in_training(paths: list[Path], manifest: Manifest) -> set[Path]:
+    """The test images that the manifest gives a copy in Training; warns of those it lacks."""
+    listed = manifest.listed([f"{p.parent.name}/{p.name}" for p in paths], "Testing")
+    if not listed.all():
+        missing = [path.name for path, known in zip(paths, listed, strict=True) if not known]
+        warnings.warn(
+            f"{len(missing)} of {len(paths)} test images are not in {manifest.path.name}, the"
+            f" first {missing[0]}: whether Training has a copy is unknown, and they are taken as"
+            " they are; python -m model audit finds out",
+            UnlistedImageWarning,
+            3,
+        )
+    unseen = set(manifest.unseen())
+    return {
+        path
+        for path, known in zip(paths, listed, strict=True)
+        if known and f"Testing/{path.parent.name}/{path.name}" not in unseen
+    }
+
+
+def _choose(label: str, paths: list[Path], seen: set[Path], count: int, seed: int) -> list[Path]:
+    """``count`` readable, unseen images of one class in a seeded order, sorted by name."""
     rng = np.random.default_rng([seed, CLASS_NAMES.index(label)])
+    candidates = [path for path in paths if path not in seen]
     kept: list[Path] = []
     unreadable: list[Path] = []
-    for index in rng.permutation(len(paths)):
+    for index in rng.permutation(len(candidates)):
         if len(kept) == count:
             break
-        (kept if is_readable(paths[index]) else unreadable).append(paths[index])
+        path = candidates[index]
+        (kept if is_readable(path) else unreadable).append(path)
     if unreadable:
         names = ", ".join(sorted(p.name for p in unreadable))
         warnings.warn(
@@ -137,11 +176,22 @@ def _choose(label: str, paths: list[Path], count: int, seed: int) -> list[Path]:
             3,
         )
     if len(kept) < count:
-        raise ValueError(
-            f"`per_class` must be at most {len(kept)}, the readable images of {label}."
-            f" Received: {count}"
-        )
+        _explain_few(label, len(kept), len(paths) - len(candidates), count)
     return sorted(kept)
+
+
+def _explain_few(label: str, kept: int, seen: int, count: int) -> None:
+    """Warns where copies in Training are why there are fewer than asked for; else raises."""
+    if not seen or not kept:
+        raise ValueError(
+            f"`per_class` must be at most {kept}, the readable images of {label}"
+            f"{' without a copy in Training' if seen else ''}. Received: {count}"
+        )
+    warnings.warn(
+        f"{kept} instead of {count} of {label}: {seen} others have a copy in Training",
+        FewUnseenWarning,
+        4,
+    )
 
 
 def _slug(path: Path, rows: list[dict[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""Command line: `python -m model train | score | export | evaluate | classify`."""
+"""Command line: `python -m model audit | train | score | export | evaluate | classify`."""
 
 from __future__ import annotations
 
@@ -35,6 +35,20 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _audit(options: argparse.Namespace) -> None:
+    from model.audit.command import REPORT, run_audit
+
+    report = run_audit(
+        options.data, options.out, options.report or REPORT,
+        outlines=options.outlines, plant=options.plant,
+    )  # fmt: skip
+    copied = report["test"]["with_copy_in_training"]["all"]
+    print(
+        f"{copied:,} of {report['images']['Testing']['all']:,} test images have a copy or a "
+        f"mirrored copy in Training\nwritten: {options.out} and {options.report or REPORT}"
+    )
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -130,6 +144,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    audit = commands.add_parser("audit", help="find copies and divide the dataset")
+    audit.add_argument("--data", type=Path, required=True, help="dataset folder")
+    audit.add_argument("--outlines", type=Path, help="tumour outlines, from data.outlines")
+    audit.add_argument("--out", type=Path, default=MANIFEST, help="the division to write")
+    audit.add_argument("--report", type=Path, help="JSON to write; a readable .md goes beside it")
+    audit.add_argument(
+        "--plant", type=int, default=0, metavar="N",
+        help="also search for changed copies of N images of each class",
+    )  # fmt: skip
+    audit.set_defaults(command=_audit)
 
     train = commands.add_parser("train", help="train a network, or resume a run")
     train.add_argument("--data", type=Path, required=True, help="dataset folder")

@@ -39,7 +39,7 @@ def evaluation_sets(
 
     Args:
         parts: The images under `official`.
-        unseen: Names of the test images without a copy in Training.
+        unseen: Files ("Testing/class/name") of the test images without a copy in Training.
         samples: Folder of the embedded gallery.
         phantoms_per_class: How many phantoms to draw.
 
@@ -60,8 +60,8 @@ def evaluation_sets(
 
 
 def official_sets(test: ImageSet, unseen: Collection[str]) -> dict[str, ImageSet]:
-    """The official test split and its two parts, by name, from the names of the unseen images."""
-    alone = np.array([name in unseen for name in test.names])
+    """The official test split and its two parts, by name, from the files of the unseen images."""
+    alone = np.array([f"Testing/{name}" in unseen for name in test.names])
     return {
         "test": test,
         "test_with_copy_in_training": test.take(np.flatnonzero(~alone)),

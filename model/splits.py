@@ -1,8 +1,10 @@
 """The division of the dataset that every protocol uses: `data/splits.csv`, made by the audit.
 
 A row an image, sorted by `file`: the file below the dataset folder, the number of its `group` of
-near-identical or mirrored copies, its role under the protocols `official` and `clean`, and its
-`fold` in grouped cross-validation. Reads a CSV file; imports neither Keras nor the dataset.
+near-identical or mirrored copies, the `nearest` other image with its `similarity` and whether it is
+`mirrored`, the `block` of images that are likely of one patient, its role under the protocols
+`official` and `clean`, and its `fold` in grouped cross-validation. Reads a CSV file; imports
+neither Keras nor the dataset.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ ROLES = {
     "official": ("train", "validation", "test"),
     "clean": ("train", "validation", "excluded", "test"),
 }
+COLUMNS = (
+    "file", "group", "nearest", "similarity", "mirrored", "block", "official", "clean", "fold",
+)  # fmt: skip
 _REMEDY = "python -m model audit --data DIR --out FILE makes one for your images"
 
 
@@ -66,14 +71,41 @@ class Manifest:
         """Numbers of the images' groups of copies, int64 (n,); otherwise as `roles`."""
         return np.array([int(row["group"]) for row in self._find(names, split)], dtype=np.int64)
 
-    def unseen(self) -> set[str]:
-        """Names ("class/file name") of the Testing images whose group has none of Training."""
+    def select(self, protocol: str, role: str) -> list[str]:
+        """Files with a role under a protocol, in order.
+
+        Raises:
+            ValueError: An unknown protocol or role.
+        """
+        if protocol not in ROLES or role not in ROLES[protocol]:
+            legal = "; ".join(f"{name}: {', '.join(roles)}" for name, roles in ROLES.items())
+            raise ValueError(
+                f"`protocol` and `role` must be of {legal}. Received: {protocol}, {role}"
+            )
+        return [file for file, row in self.rows.items() if row[protocol] == role]
+
+    def fold(self, number: int) -> list[str]:
+        """Files of both splits that are tested in fold `number` of cross-validation, in order.
+
+        Raises:
+            ValueError: `number` is not in 0..4.
+        """
+        if number not in range(FOLDS):
+            raise ValueError(f"`number` must be in 0..{FOLDS - 1}. Received: {number}")
+        return [file for file, row in self.rows.items() if row["fold"] == str(number)]
+
+    def listed(self, names: Sequence[str], split: str) -> NDArray[np.bool_]:
+        """Whether the manifest names each image, bool (n,)."""
+        return np.array([f"{split}/{name}" in self.rows for name in names], dtype=np.bool_)
+
+    def unseen(self) -> list[str]:
+        """Files of Testing whose group has no image of Training, in order."""
         training = {row["group"] for file, row in self.rows.items() if file.startswith("Training/")}
-        return {
-            file.removeprefix("Testing/")
+        return [
+            file
             for file, row in self.rows.items()
             if file.startswith("Testing/") and row["group"] not in training
-        }
+        ]
 
     def _find(self, names: Sequence[str], split: str) -> list[dict[str, str]]:
         files = [f"{split}/{name}" for name in names]
@@ -99,7 +131,7 @@ def load_manifest(path: Path = MANIFEST) -> Manifest:
             columns, lines = reader.fieldnames or (), list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"The manifest {path} could not be read ({error}); {_REMEDY}") from None
-    wanted = {"file", "group", "fold", *ROLES}
+    wanted = {*COLUMNS}
     if lacking := sorted(wanted - set(columns)):
         raise ManifestError(f"The manifest {path} lacks the columns {', '.join(lacking)}")
     rows: dict[str, dict[str, str]] = {}
@@ -107,6 +139,10 @@ def load_manifest(path: Path = MANIFEST) -> Manifest:
         name = line["file"]
         if name in rows:
             raise ManifestError(f"The manifest {path} names {name} twice")
+        if line["fold"] not in map(str, range(FOLDS)):
+            raise ManifestError(
+                f"`fold` must be in 0..{FOLDS - 1}. Received: {line['fold']!r} for {name} in {path}"
+            )
         for protocol, legal in ROLES.items():
             if line[protocol] not in legal:
                 raise ManifestError(

@@ -1,32 +1,35 @@
-from __future__ import annotations
+"""The search for copies: what it measures, what it finds, and what it leaves alone."""
 
-import io
+from __future__ import annotations
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from scipy.ndimage import gaussian_filter
 
-from model import audit
-from model.audit import copy_groups, copy_pairs, signatures
-from tests.model_helpers import smooth_images
-
-
-def recompressed(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    buffer = io.BytesIO()
-    Image.fromarray(image[:, :, 0]).save(buffer, "JPEG", quality=quality)
-    return np.asarray(Image.open(buffer))[:, :, np.newaxis]
-
-
-def brightened(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return (image * 0.7 + 60).astype(np.uint8)
+from model.audit import (
+    COPY_THRESHOLD,
+    TRANSFORMS,
+    connected_groups,
+    copy_groups,
+    find_copies,
+    signatures,
+)
+from model.audit.planted import KINDS, measure, shifted
+from model.audit.similarity import transformed
 
 
-def unit_rows(n: int, seed: int) -> NDArray[np.float32]:
-    rows = np.random.default_rng(seed).normal(size=(n, 32, 32)).astype(np.float32)
-    rows -= rows.mean(axis=(1, 2), keepdims=True)
-    scaled: NDArray[np.float32] = rows / np.sqrt((rows**2).sum(axis=(1, 2), keepdims=True))
-    return scaled
+def heads(n: int, seed: int, *, symmetric: float = 0.0) -> NDArray[np.uint8]:
+    """Round, textured pictures: uint8 (n, 224, 224, 1); `symmetric` of the texture is mirrored."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[-1:1:224j, -1:1:224j]
+    texture = gaussian_filter(rng.normal(size=(n, 224, 224)), (0, 2, 2))
+    texture += 3 * gaussian_filter(rng.normal(size=(n, 224, 224)), (0, 12, 12))
+    even = (texture + texture[:, :, ::-1]) / 2
+    texture = symmetric * even + (1 - symmetric) * texture
+    texture = 120 + 60 * texture / np.abs(texture).max(axis=(1, 2), keepdims=True)
+    inside = (x / 0.75) ** 2 + (y / 0.9) ** 2 < 1
+    return np.rint(texture * inside).astype(np.uint8)[..., np.newaxis]
 
 
 def test_a_signature_is_the_centred_block_means_at_unit_norm() -> None:
@@ -41,80 +44,134 @@ def test_a_signature_is_the_centred_block_means_at_unit_norm() -> None:
     assert (found**2).sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_a_flat_image_has_a_signature_of_zeros_and_no_copy() -> None:
+def test_large_bright_blocks_do_not_overflow() -> None:
+    image = np.zeros((1, 1024, 1024, 1), dtype=np.uint8)
+    image[0, :32, :32] = 255
+    assert signatures(image)[0, 0, 0] == pytest.approx(np.sqrt(1023 / 1024), abs=1e-6)
+
+
+def test_flat_images_are_copies_of_nothing() -> None:
     flat = np.full((2, 64, 64, 1), 90, dtype=np.uint8)
     assert not signatures(flat).any()
-    assert copy_pairs(signatures(flat), signatures(flat)).shape == (0, 2)
-    assert len(set(copy_groups(flat))) == 2
+    assert len(find_copies(flat)) == 0
+    assert copy_groups(flat).tolist() == [0, 1]
 
 
-def test_sides_must_be_multiples_of_the_grid() -> None:
-    with pytest.raises(ValueError, match=r"multiples of 32. Received: \(1, 64, 65, 1\)"):
-        signatures(np.zeros((1, 64, 65, 1), dtype=np.uint8))
-
-
-def test_planted_copies_are_found_and_nothing_else() -> None:
-    images = smooth_images(12, seed=1)
-    copies = np.stack(
-        [
-            images[3],  # identical
-            recompressed(images[5], 50),
-            images[7][:, ::-1],  # mirrored
-            brightened(images[9]),
-            recompressed(brightened(images[11][:, ::-1]), 60),
-            smooth_images(1, seed=2)[0],  # no copy
-            images[2][::-1],  # upside down: not what this finds
-        ]
-    )
-    pairs = copy_pairs(signatures(copies), signatures(images))
-    assert pairs.dtype == np.int64
-    assert pairs.tolist() == [[0, 3], [1, 5], [2, 7], [3, 9], [4, 11]]
-
-
-def test_the_threshold_is_a_cosine() -> None:
-    assert audit.COPY_THRESHOLD == 0.99
-    a, b = unit_rows(2, seed=4)
-    b -= a * (a * b).sum()  # orthogonal to a
-    b /= np.sqrt((b**2).sum())
-    for cosine, copies in ((0.995, 1), (0.985, 0)):
-        other = cosine * a + np.sqrt(1 - cosine**2) * b
-        rows = other[np.newaxis].astype(np.float32)
-        assert len(copy_pairs(a[np.newaxis], rows)) == copies
-        assert len(copy_pairs(a[np.newaxis], rows, threshold=0.98)) == 1
-        assert len(copy_pairs(a[np.newaxis], rows, threshold=0.999)) == 0
-
-
-def test_rows_are_numbered_across_blocks() -> None:
-    left, right = unit_rows(2 * 1024 + 3, seed=5), unit_rows(4, seed=6)
-    planted = [(0, 0), (1023, 1), (1024, 2), (2047, 3), (2048, 0), (2050, 1)]
-    for row, column in planted:
-        left[row] = right[column] if row % 2 else right[column][:, ::-1]
-    assert copy_pairs(left, right).tolist() == [list(pair) for pair in planted]
+def test_sizes_and_transforms_are_checked() -> None:
+    good = np.zeros((1, 64, 64, 1), dtype=np.uint8)
+    with pytest.raises(ValueError, match=r"multiples of 32. Received: \(1, 65, 65, 1\)"):
+        find_copies(np.zeros((1, 65, 65, 1), dtype=np.uint8))
+    with pytest.raises(ValueError, match=r"\(n, side, side, 1\). Received: \(1, 64, 96, 1\)"):
+        find_copies(np.zeros((1, 64, 96, 1), dtype=np.uint8))
+    with pytest.raises(ValueError, match=r"one size. Received: \(1, 64, 64, 1\) and \(1, 96"):
+        find_copies(good, np.zeros((1, 96, 96, 1), dtype=np.uint8))
+    with pytest.raises(ValueError, match=r"among identity, .*Received: \['inverted'\]"):
+        find_copies(good, transforms=["inverted"])
 
 
 def test_nothing_to_compare_gives_no_pairs() -> None:
-    none, some = np.empty((0, 32, 32), dtype=np.float32), unit_rows(2, seed=7)
-    for left, right in ((none, some), (some, none)):
-        pairs = copy_pairs(left, right)
-        assert pairs.shape == (0, 2)
-        assert pairs.dtype == np.int64
+    none, some = np.empty((0, 64, 64, 1), dtype=np.uint8), heads(2, 7)[:, :64, :64]
+    for left, right in ((none, some), (some, none), (none, None)):
+        pairs = find_copies(left, right)
+        assert len(pairs) == 0
+        kinds = [pairs.left.dtype, pairs.right.dtype, pairs.similarity.dtype, pairs.transform.dtype]
+        assert kinds == [np.int64, np.int64, np.float32, np.int8]
 
 
-def test_groups_connect_chains_of_copies() -> None:
-    # Each picture has a cosine of about 0.993 with the next and 0.97 with the one after.
-    a, b = (image.astype(np.float64) for image in smooth_images(2, seed=8))
-    a, b = a - a.mean(), b - b.mean()
-    b -= a * (a * b).sum() / (a * a).sum()
-    b *= np.sqrt((a * a).sum() / (b * b).sum())
-    angles = np.arccos(0.993) * np.arange(3)
-    chain = [np.cos(t) * a + np.sin(t) * b for t in angles]
-    chain = [np.rint(image * 0.5 + 127).clip(0, 255).astype(np.uint8) for image in chain]
-    others = smooth_images(2, seed=9)
-    images = np.stack([others[0], chain[0], chain[1], others[1], chain[2], others[0][:, ::-1]])
+@pytest.mark.parametrize("kind", KINDS)
+def test_planted_copies_are_found_and_nothing_else(kind: str) -> None:
+    images = heads(6, seed=1)
+    change = KINDS[kind]
+    copies = np.stack([change(images[k, :, :, 0]) for k in (4, 2)])[..., np.newaxis]
+    pairs = find_copies(copies, images)
+    assert pairs.left.tolist() == [0, 1]
+    assert pairs.right.tolist() == [4, 2]
+    assert pairs.transform.tolist() == [int(kind.startswith("mirrored"))] * 2
+    assert (pairs.similarity >= COPY_THRESHOLD).all()
+
+
+def test_each_transform_is_told_from_the_others() -> None:
+    images = heads(3, seed=2)
+    turned = np.concatenate([transformed(images[:1], number) for number in range(len(TRANSFORMS))])
+    pairs = find_copies(turned, images, transforms=TRANSFORMS)
+    assert pairs.left.tolist() == [0, 1, 2, 3, 4, 5]
+    assert pairs.right.tolist() == [0] * 6
+    assert pairs.transform.tolist() == [0, 1, 2, 3, 4, 5]
+    assert pairs.similarity == pytest.approx(1.0, abs=1e-3)
+    assert find_copies(turned, images).transform.tolist() == [0, 1]
+
+
+def test_turns_are_anticlockwise() -> None:
+    image = np.arange(9, dtype=np.uint8).reshape(1, 3, 3)
+    assert transformed(image, TRANSFORMS.index("rotated_90"))[0].tolist() == [
+        [2, 5, 8], [1, 4, 7], [0, 3, 6],
+    ]  # fmt: skip
+    assert transformed(image, TRANSFORMS.index("upside_down"))[0].tolist() == [
+        [6, 7, 8], [3, 4, 5], [0, 1, 2],
+    ]  # fmt: skip
+
+
+def test_a_nearly_symmetric_head_is_not_its_own_mirror_image() -> None:
+    images = heads(1, seed=3, symmetric=0.8)
     rows = signatures(images)
-    assert [1, 4] not in copy_pairs(rows, rows).tolist()
-    groups = copy_groups(images)
-    assert groups.shape == (6,)
-    assert groups[1] == groups[2] == groups[4]
-    assert groups[0] == groups[5]
-    assert len(set(groups.tolist())) == 3
+    assert (rows * rows[:, :, ::-1]).sum() > 0.995  # block means alone would say so
+    both = np.concatenate([images, images[:, :, ::-1]])
+    pairs = find_copies(both, images)
+    assert pairs.transform.tolist() == [0, 1]
+    assert pairs.similarity == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_picture_with_the_same_outline_and_other_detail_is_no_copy() -> None:
+    left, right = heads(1, seed=4), heads(1, seed=5)
+    rows = signatures(left) * signatures(right)
+    assert rows.sum() > 0.9
+    assert len(find_copies(left, right)) == 0
+
+
+def test_a_planted_shift_repeats_the_border() -> None:
+    image = np.arange(9, dtype=np.uint8).reshape(3, 3)
+    assert shifted(image, 1, 0).tolist() == [[0, 1, 2], [0, 1, 2], [3, 4, 5]]
+    assert shifted(image, 0, -1).tolist() == [[1, 2, 2], [4, 5, 5], [7, 8, 8]]
+
+
+def test_rows_are_numbered_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    from model.audit import copies
+
+    for name, size in (("_ROWS", 3), ("_COLUMNS", 4), ("_PAIRS", 2)):
+        monkeypatch.setattr(copies, name, size)
+    images = heads(9, seed=6)
+    images[7], images[8] = images[2], images[3][:, ::-1]
+    pairs = find_copies(images)
+    assert list(zip(pairs.left, pairs.right, pairs.transform, strict=True)) == [
+        (2, 7, 0), (3, 8, 1),
+    ]  # fmt: skip
+    across = find_copies(images[6:], images[:6])
+    assert (across.left.tolist(), across.right.tolist()) == ([1, 2], [2, 3])
+
+
+def test_a_threshold_can_be_asked_for() -> None:
+    images = heads(2, seed=8)
+    mixed = (0.85 * images[:1] + 0.15 * images[1:]).astype(np.uint8)
+    found = find_copies(mixed, images[:1], threshold=0.5).similarity[0]
+    assert 0.9 < found < 1
+    assert len(find_copies(mixed, images[:1], threshold=float(found) + 0.001)) == 0
+
+
+def test_groups_connect_chains_and_are_numbered_by_their_first_image() -> None:
+    edges = np.array([3, 4]), np.array([1, 3])
+    assert connected_groups(6, *edges).tolist() == [0, 1, 2, 1, 1, 3]
+    images = heads(4, seed=9)
+    images[3] = images[1][:, ::-1]
+    assert copy_groups(images).tolist() == [0, 1, 2, 1]
+
+
+def test_the_measure_of_planted_copies_counts_each_class() -> None:
+    images, labels = heads(6, seed=10), np.array([0, 0, 0, 1, 1, 1])
+    report = measure(images, labels, ("a", "b"), per_class=2, seed=0)
+    assert (report["originals"], report["searched"]) == (4, 6)
+    assert set(report["kinds"]) == set(KINDS)
+    assert report["kinds"]["mirrored"] == {
+        "a": {"planted": 2, "found": 2, "recall": 1.0, "false": 0, "precision": 1.0},
+        "b": {"planted": 2, "found": 2, "recall": 1.0, "false": 0, "precision": 1.0},
+        "all": {"planted": 4, "found": 4, "recall": 1.0, "false": 0, "precision": 1.0},
+    }

@@ -7,7 +7,9 @@ import re
 from pathlib import Path
 
 from benchmarks.readme import render, sections
-from model.config import PARAMETER_COUNT, ArchitectureConfig
+from model.audit.text import render as render_audit
+from model.config import CLASS_NAMES, PARAMETER_COUNT, ArchitectureConfig
+from model.splits import load_manifest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,15 +45,22 @@ def test_every_path_in_the_readme_exists() -> None:
     assert [path for path in sorted(wanted - made_by_the_user) if not (ROOT / path).exists()] == []
 
 
-def test_the_data_readme_counts_the_copies_of_the_report() -> None:
+def test_the_data_readme_counts_the_copies_of_the_audit() -> None:
     text = " ".join((ROOT / "data" / "README.md").read_text(encoding="utf-8").split())
-    artifacts = ROOT / "model" / "artifacts"
-    sets = json.loads((artifacts / "evaluation.json").read_text(encoding="utf-8"))["files"][
-        "litert"
-    ]
-    copied, test = sets["test_with_copy_in_training"], sets["test"]
-    assert f"**{copied['images']} of the {test['images']:,} test images" in text
-    for name, figures in copied["classes"].items():
-        assert re.search(
-            rf"{figures['support']} of the {test['classes'][name]['support']} {name}", text
-        )
+    path = ROOT / "benchmarks" / "reports" / "audit.json"
+    report = json.loads(path.read_text(encoding="utf-8"))
+    copied, test = report["test"]["with_copy_in_training"], report["images"]["Testing"]
+    assert f"**{copied['all']} of the {test['all']:,} test images" in text
+    for name in CLASS_NAMES:
+        assert re.search(rf"{copied[name]} of the {test[name]} {name}", text)
+
+
+def test_the_audits_report_is_made_from_its_figures_and_its_manifest() -> None:
+    path = ROOT / "benchmarks" / "reports" / "audit.json"
+    report = json.loads(path.read_text(encoding="utf-8"))
+    assert render_audit(report) == path.with_suffix(".md").read_text(encoding="utf-8")
+    manifest = load_manifest()
+    for protocol, roles in report["roles"].items():
+        for role, counts in roles.items():
+            assert len(manifest.select(protocol, role)) == counts["all"]
+    assert report["test"]["unseen"]["all"] == len(manifest.unseen())

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 MAKE = shutil.which("make")
 REQUIREMENTS = ("requirements.txt", "requirements-train.txt", "requirements-dev.txt")
 TARGETS = {
-    "help", "serve", "test", "lint", "types", "format", "data", "train", "notebook", "lab",
+    "help", "serve", "test", "lint", "types", "format", "data", "audit", "train", "notebook", "lab",
     "export", "evaluate", "samples", "clean",
 }  # fmt: skip
 
@@ -181,6 +181,12 @@ def test_arguments_reach_the_programs(checkout: Checkout) -> None:
     convert = f"-m jupyter nbconvert --to notebook --execute --inplace {notebook}"
     for arguments, data, expected in [
         (["data"], "", ["-m data.download"]),
+        (["audit"], "", ["-m model audit --data data/raw --plant 75"]),
+        (
+            ["audit", "DATA=/x", "OUTLINES=o.json"],
+            "/x",
+            ["-m model audit --data /x --outlines o.json --plant 75"],
+        ),
         (["train"], "", ["-m model train --data data/raw --out runs/default"]),
         (["train", "DATA=/x", "OUT=y"], "/x", ["-m model train --data /x --out y"]),
         (["export", "OUT=y"], "", ["-m model export --run y"]),

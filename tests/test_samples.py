@@ -17,6 +17,7 @@ from PIL import Image
 from data import samples
 from data.layout import DatasetError
 from data.phantoms import LABELS
+from model.splits import COLUMNS, load_manifest
 
 ROOT = Path(__file__).parent.parent
 
@@ -53,6 +54,19 @@ def dataset(tmp_path: Path) -> Path:
                 pixels = rng.integers(0, 256, (20, 24), np.uint8)
                 Image.fromarray(pixels).save(folder / f"{split[:2]}-{label[:2]}_{k:04d}.jpg")
     return root
+
+
+@pytest.fixture(autouse=True)
+def splits(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A manifest that names every file the tests make, none of them with a copy, as the default."""
+    path = tmp_path_factory.mktemp("manifest") / "splits.csv"
+    names = [f"{split[:2]}-{{}}_{k:04d}.jpg" for split in ("Testing",) for k in range(6)]
+    names += ["Bild (1).jpg", "bild 1 .jpeg"]
+    files = [f"Testing/{label}/{name.format(label[:2])}" for label in LABELS for name in names]
+    rows = [f"{file},{k},{file},0.5,0,{k},test,test,0" for k, file in enumerate(sorted(files))]
+    path.write_text("\n".join([",".join(COLUMNS), *rows]) + "\n", encoding="utf-8")
+    monkeypatch.setattr(samples.build_real, "__defaults__", (samples.GALLERY_DIR, 25, 7, path))
+    return path
 
 
 def test_the_embedded_gallery_is_complete_and_matches_its_manifest() -> None:
@@ -146,6 +160,57 @@ def test_unreadable_images_are_named_and_skipped(dataset: Path, tmp_path: Path) 
         samples.build_real(dataset, tmp_path / "a", 4)
     ids = {row["id"] for row in manifest_of(tmp_path / "a")["samples"]}
     assert {f"test-glioma-te-gl_000{k}" for k in (2, 3, 4, 5)} <= ids
+
+
+def with_copies(splits: Path, *files: str) -> None:
+    """Gives test images a copy in Training."""
+    lines = splits.read_text(encoding="utf-8").splitlines()
+    for number, file in enumerate(files):
+        group = next(line for line in lines if line.startswith(f"{file},")).split(",")[1]
+        lines.append(f"Training/x/{number}.jpg,{group},{file},0.999,1,0,train,excluded,0")
+    splits.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_test_images_with_a_copy_in_training_are_never_taken(
+    dataset: Path, tmp_path: Path, splits: Path
+) -> None:
+    with_copies(splits, *(f"Testing/glioma/Te-gl_000{k}.jpg" for k in (0, 2, 5)))
+    samples.build_real(dataset, tmp_path / "a", 3)
+    ids = [row["id"] for row in manifest_of(tmp_path / "a")["samples"]]
+    assert ids[:3] == [f"test-glioma-te-gl_000{k}" for k in (1, 3, 4)]
+    with pytest.warns(
+        samples.FewUnseenWarning, match=r"^3 instead of 4 of glioma: 3 others have a copy in"
+    ):
+        samples.build_real(dataset, tmp_path / "b", 4)
+    rows = manifest_of(tmp_path / "b")["samples"]
+    assert [sum(row["true_label"] == label for row in rows) for label in LABELS] == [3, 4, 4, 4]
+
+
+def test_a_class_without_an_unseen_image_is_an_error(
+    dataset: Path, tmp_path: Path, splits: Path
+) -> None:
+    with_copies(splits, *(f"Testing/glioma/Te-gl_000{k}.jpg" for k in range(6)))
+    with pytest.raises(ValueError, match=r"at most 0, .* glioma without a copy in Training"):
+        samples.build_real(dataset, tmp_path / "a", 2)
+
+
+def test_images_that_the_manifest_lacks_are_taken_after_a_warning(
+    dataset: Path, tmp_path: Path
+) -> None:
+    folder = dataset / "Testing" / "notumor"
+    (folder / "Te-no_0003.jpg").rename(folder / "mine.jpg")
+    with pytest.warns(
+        samples.UnlistedImageWarning,
+        match=r"^1 of 24 test images are not in splits\.csv, the first mine\.jpg: .* finds out$",
+    ):
+        samples.build_real(dataset, tmp_path / "a", 6)
+    assert any(row["id"] == "test-notumor-mine" for row in manifest_of(tmp_path / "a")["samples"])
+
+
+def test_the_unseen_images_of_the_dataset_are_enough_for_a_gallery() -> None:
+    unseen = load_manifest().unseen()
+    counts = {label: sum(f.startswith(f"Testing/{label}/") for f in unseen) for label in LABELS}
+    assert counts == {"glioma": 219, "meningioma": 17, "notumor": 5, "pituitary": 81}
 
 
 def test_too_few_images_is_an_error_and_leaves_nothing(dataset: Path, tmp_path: Path) -> None:
