@@ -44,7 +44,7 @@ class ArchitectureConfig:
     pools: tuple[int, ...] = (4, 1, 1, 1, 2, 1, 2, 1)
     lesion_layer: int = 5
     hidden: tuple[int, ...] = (484, 284)
-    dropout: float = 0.3
+    dropout: float = 0.2
 
     def __post_init__(self) -> None:
         lengths = {len(self.filters), len(self.strides), len(self.pools)}
@@ -77,18 +77,18 @@ class AugmentationConfig:
         noise: Given Gaussian noise.
     """
 
-    rotation_range: float = 18.0
-    width_shift_range: float = 0.09
-    height_shift_range: float = 0.09
-    zoom_range: float = 0.12
+    rotation_range: float = 14.0
+    width_shift_range: float = 0.07
+    height_shift_range: float = 0.07
+    zoom_range: float = 0.10
     shear_range: float = 6.0
     horizontal_flip: bool = True
     brightness_range: tuple[float, float] = (0.8, 1.2)
-    degrade: float = 0.35
-    gamma: float = 0.3
-    bias_field: float = 0.2
-    blur: float = 0.15
-    noise: float = 0.2
+    degrade: float = 0.3
+    gamma: float = 0.2
+    bias_field: float = 0.12
+    blur: float = 0.12
+    noise: float = 0.12
 
 
 @dataclass(frozen=True)
@@ -115,10 +115,10 @@ class TrainingConfig:
         precision: "auto", "float32" or "mixed_bfloat16".
     """
 
-    epochs: int = 40
+    epochs: int = 110
     batch_size: int = 32
     learning_rate: float = 2e-3
-    phantom_share: float = 0.2
+    phantom_share: float = 0.15
     phantoms_per_class: int = 500
     phantom_seed: int = 10_000
     paint_out_share: float = 0.25
@@ -158,22 +158,11 @@ class TrainingConfig:
 
 
 def refinement() -> TrainingConfig:
-    """Settings of the second run, which starts from the weights of the first.
+    """Settings of a run that starts from the weights of a finished one.
 
-    A warm restart (Loshchilov and Hutter 2017) in which images are disturbed less, so that the
-    network settles on images as they are.
+    A warm restart (Loshchilov and Hutter 2017), shorter and with smaller steps.
     """
-    return TrainingConfig(
-        epochs=24,
-        learning_rate=1.5e-3,
-        phantom_share=0.12,
-        seed=2,
-        architecture=ArchitectureConfig(dropout=0.2),
-        augmentation=AugmentationConfig(
-            rotation_range=14.0, width_shift_range=0.07, height_shift_range=0.07, zoom_range=0.1,
-            degrade=0.25, gamma=0.2, bias_field=0.12, blur=0.1, noise=0.1,
-        ),
-    )  # fmt: skip
+    return TrainingConfig(epochs=24, learning_rate=1e-3, phantom_share=0.12, seed=2)
 
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
