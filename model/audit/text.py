@@ -156,6 +156,8 @@ def _cuts(blocks: dict[str, Any]) -> str:
     """How the blocks were made of numbers, and how sure they are."""
     if blocks["made_from"] == "patients":
         return "The outlines name patients, and these are the blocks."
+    if not blocks["cuts"]:
+        return "The known slices are too few to be divided."
     at, usual = blocks["similarity_at_cuts"], blocks["similarity_of_neighbours"]
     return f"""The collection's numbers run through its planes, not through its patients: a
 batch holds all axial, then all coronal, then
