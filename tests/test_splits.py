@@ -128,6 +128,11 @@ def test_later_batches_and_strange_numbers_have_blocks_of_their_own() -> None:
     assert len(set(blocks.tolist())) == 6
 
 
+def test_a_few_numbers_of_one_run_stay_together() -> None:
+    numbers = np.arange(1994, 2005)  # between two cuts, with none of the numbers around them
+    assert len(np.unique(cut_numbers(numbers, np.zeros(10, dtype=np.float32)).blocks)) == 1
+
+
 def test_the_nearest_is_found_plain_or_mirrored_and_only_where_allowed() -> None:
     columns = rows(4, seed=0)
     wanted = np.stack([columns[2], columns[1][:, ::-1], columns[3]])

@@ -21,6 +21,7 @@ from model.audit.blocks import (
 )  # fmt: skip
 from model.audit.copies import connected_groups
 from model.audit.similarity import transformed
+from model.config import CLASS_NAMES
 
 FOLDS = 5
 VALIDATION_PARTS = 10  # one of them is the validation set
@@ -98,12 +99,6 @@ def _known_blocks(
         made_from = "patients"
     else:
         cuts, made_from = cut_numbers(numbers, alike), "numbers"
-    of_class = labels[known[first]]
-    at, _, _ = nearest(
-        rows, rows,
-        lambda k: (of_class[k, np.newaxis] == of_class) & (numbers[k, np.newaxis] != numbers),
-    )  # fmt: skip
-    apart, same = np.abs(numbers[at] - numbers), cuts.blocks[at] == cuts.blocks
     measured = {
         "made_from": made_from,
         "numbers": len(numbers),
@@ -111,13 +106,26 @@ def _known_blocks(
         "cuts": len(cuts.similarity),
         "similarity_at_cuts": _quantiles(cuts.similarity),
         "similarity_of_neighbours": _quantiles(alike),
-        "leave_one_out": {
-            "same_block": float(same.mean()),
-            "within_10_numbers": float((apart <= 10).mean()),
-            "by_class": {int(c): float(same[of_class == c].mean()) for c in np.unique(of_class)},
-        },
+        "leave_one_out": _leave_one_out(rows, labels[known[first]], numbers, cuts.blocks),
     }
     return cuts.blocks[inverse], measured
+
+
+def _leave_one_out(
+    rows: NDArray[np.float32], labels: NDArray[np.int64], numbers: NDArray[np.int64],
+    blocks: NDArray[np.int64],
+) -> dict[str, Any]:  # fmt: skip
+    """How often the nearest other slice of its class gives a slice its own block."""
+    at, _, _ = nearest(
+        rows, rows,
+        lambda k: (labels[k, np.newaxis] == labels) & (numbers[k, np.newaxis] != numbers),
+    )  # fmt: skip
+    same = blocks[at] == blocks
+    return {
+        "same_block": float(same.mean()),
+        "within_10_numbers": float((np.abs(numbers[at] - numbers) <= 10).mean()),
+        "by_class": {CLASS_NAMES[c]: float(same[labels == c].mean()) for c in np.unique(labels)},
+    }
 
 
 def _quantiles(values: NDArray[np.float32]) -> list[float] | None:

@@ -90,9 +90,11 @@ def cut_numbers(numbers: NDArray[np.int64], alike: NDArray[np.float32]) -> Cuts:
 
 def _cut(numbers: NDArray[np.int64], alike: NDArray[np.float32], ideal: float) -> int:
     """Position of the first slice after the cut that is nearest to the number `ideal`."""
-    low, high = np.searchsorted(numbers, (ideal - SLACK, ideal + SLACK))
-    low, high = max(int(low), 1), min(int(high), len(numbers) - 1)
-    return low if high <= low else low + int(np.argmin(alike[low - 1 : high - 1]))
+    low, high = np.searchsorted(numbers, (ideal - SLACK, ideal + SLACK)).tolist()
+    if high <= low:  # no slice is known there, so that any cut between its neighbours will do
+        return int(low)
+    first, last = max(low, 1), min(high, len(numbers))
+    return int(low) if last <= first else first + int(np.argmin(alike[first - 1 : last - 1]))
 
 
 def nearest(

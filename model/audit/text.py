@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,7 +15,13 @@ def render(report: dict[str, Any]) -> str:
     """The whole report, ready to be written."""
     parts = [_head(report), _pairs(report), _groups(report), _levels(report)]
     parts += [_edges(report), _planted(report), _blocks(report), _roles(report)]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    paragraphs = "\n\n".join(part for part in parts if part).split("\n\n")
+    return "\n\n".join(_filled(paragraph) for paragraph in paragraphs) + "\n"
+
+
+def _filled(paragraph: str) -> str:
+    """A paragraph of running text in lines of even length; tables, lists and headings as is."""
+    return paragraph if paragraph[0] in "|#-" else textwrap.fill(paragraph, 110)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -145,6 +152,29 @@ transform.
 {_table(head, rows)}"""
 
 
+def _cuts(blocks: dict[str, Any]) -> str:
+    """How the blocks were made of numbers, and how sure they are."""
+    if blocks["made_from"] == "patients":
+        return "The outlines name patients, and these are the blocks."
+    if not blocks["cuts"]:
+        return "The known slices are too few to be divided."
+    at, usual = blocks["similarity_at_cuts"], blocks["similarity_of_neighbours"]
+    return f"""The collection's numbers run through its planes, not through its patients: a
+batch holds all axial, then all coronal, then
+all sagittal slices, each plane with its patients in what looks like the same order. A block
+therefore joins the same share of each
+of a batch's three runs. The {blocks["cuts"]} cuts lie where neighbours are least alike near the
+even division: median cosine {at[2]:.2f} (largest
+{at[4]:.2f}), against {usual[2]:.2f} for neighbours in general, so that hardly a cut goes through
+one patient's slices of one plane. That the planes
+of one patient fall into one block is likely and not certain: style runs in step along the planes
+in three of the five batches
+(looked at once; not among the figures), and the
+patient at each of a block's ends may be divided. Only patient ids make it certain: `python -m
+data.outlines` takes them from
+the public files, and blocks are then patients."""
+
+
 def _blocks(report: dict[str, Any]) -> str:
     blocks = report["blocks"]
     if blocks["made_from"] == "likeness":
@@ -154,25 +184,9 @@ def _blocks(report: dict[str, Any]) -> str:
     together = (
         "none" if like["neighbours_together"] is None else f"{like['neighbours_together']:.1%}"
     )
-    cut = "The outlines name patients, and these are the blocks."
-    if blocks["made_from"] == "numbers":
-        at, usual = blocks["similarity_at_cuts"], blocks["similarity_of_neighbours"]
-        cut = f"""The collection's numbers run through its planes, not through its patients: a
-batch holds all axial, then all coronal, then
-all sagittal slices, each plane with its patients in what looks like the same order. A block
-therefore joins the same share of each
-of a batch's three runs. The {blocks["cuts"]} cuts lie where neighbours are least alike near the
-even division: median cosine {at[2]:.2f} (largest
-{at[4]:.2f}), against {usual[2]:.2f} for neighbours in general, so that hardly a cut goes through
-one patient's slices of one plane. That the planes
-of one patient fall into one block is likely and not certain: style runs in step along the planes
-in three of the five batches, and the
-patient at each of a block's ends may be divided. Only patient ids make it certain: `python -m
-data.outlines` takes them from
-the public files, and blocks are then patients."""
     return f"""## Patient blocks
 
-{cut}
+{_cuts(blocks)}
 
 {blocks["blocks"]} blocks of {blocks["numbers"]:,} distinct slices.
 {placed:,} tumour images have neither a number nor a copy that has
