@@ -6,7 +6,10 @@ SHELL := /bin/sh
 .SUFFIXES:
 
 DATA ?= data/raw
-OUT ?= runs/default
+PROTOCOL ?= official
+OUT ?= runs/$(PROTOCOL)
+OUTLINES ?= $(wildcard $(DATA)/outlines.json)
+PROTOCOLS := official clean fold-0 fold-1 fold-2 fold-3 fold-4
 PYTEST_ARGS ?=
 NOTEBOOK := notebooks/tumor-classification-cnn.ipynb
 
@@ -52,7 +55,7 @@ echo "Installing $(2) into $(1); the first time takes a while."; \
 touch "$(1)/.requirements"
 endef
 
-.PHONY: help serve test lint types format data train export evaluate notebook lab samples clean
+.PHONY: help serve test lint types format data train score export evaluate reports reproduce notebook lab samples clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,15 +80,32 @@ format: $(STAMP_DEV) ## put the sources into ruff's format, and fix what it can
 data: $(STAMP_DEV) ## download the dataset into data/raw
 	@exec $(DEV) -m data.download
 
-train: $(STAMP_DEV) ## train on DATA=data/raw, into OUT=runs/default
-	@exec $(DEV) -m model train --data "$(DATA)" --out "$(OUT)"
+train: $(STAMP_DEV) ## train on DATA=data/raw under PROTOCOL=official, into OUT=runs/official
+	@exec $(DEV) -m model train --data "$(DATA)" --out "$(OUT)" --protocol "$(PROTOCOL)" \
+	  $(if $(OUTLINES),--outlines "$(OUTLINES)")
+
+score: $(STAMP_DEV) ## test the run in OUT under its protocol
+	@exec $(DEV) -m model score --data "$(DATA)" --run "$(OUT)"
 
 export: $(STAMP_DEV) ## make the files the server loads from the run in OUT
 	@exec $(DEV) -m model export --run "$(OUT)"
 
 evaluate: $(STAMP_DEV) ## evaluate them on DATA, and put the figures into README.md
 	@$(DEV) -m model evaluate --data "$(DATA)"
-	@exec $(DEV) -m benchmarks.readme
+	@$(DEV) -m benchmarks.readme
+	@exec $(DEV) -m benchmarks.model_card
+
+reports: $(STAMP_DEV) ## measure shortcuts, corruptions and exports of the shipped files
+	@$(DEV) -m benchmarks.shortcuts --data "$(DATA)" --outlines "$(OUTLINES)"
+	@$(DEV) -m benchmarks.corruptions --data "$(DATA)"
+	@exec $(DEV) -m benchmarks.quantization --data "$(DATA)"
+
+reproduce: $(STAMP_DEV) ## train and score every protocol, export, measure and evaluate: many hours
+	@set -e; for protocol in $(PROTOCOLS); do \
+	  $(MAKE) train score PROTOCOL=$$protocol; \
+	done
+	@$(MAKE) export OUT=runs/official
+	@$(MAKE) reports evaluate notebook
 
 notebook: $(STAMP_DEV) ## execute the notebook in place, on DATA=data/raw
 	DATA="$(DATA_FROM_ROOT)" $(DEV) -m jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOK)

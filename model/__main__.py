@@ -1,4 +1,4 @@
-"""Command line: `python -m model train | export | evaluate | classify`."""
+"""Command line: `python -m model train | score | export | evaluate | classify`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from model.config import ARTIFACTS, PRECISIONS, QUANTIZATIONS, TrainingConfig
+from model.config import ARTIFACTS, PRECISIONS, QUANTIZATIONS, TrainingConfig, refinement
 from model.preprocessing import ImageError, load_image
 from model.runtime import DEFAULT_MODEL_PATH, Classifier, ModelFileError
+from model.splits import MANIFEST, PROTOCOLS
 
 SAMPLES = Path(__file__).resolve().parent.parent / "data" / "samples"
 
@@ -36,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from data.outline_files import load_outlines
+    from model.protocols import load_parts
+    from model.splits import load_manifest
     from model.training import train
 
     changes = {
@@ -43,11 +47,17 @@ def _train(options: argparse.Namespace) -> None:
         for name in ("epochs", "seed", "precision", "phantom_share")
         if (value := getattr(options, name)) is not None
     }
-    result = train(replace(TrainingConfig(), **changes), options.data, options.out)
-    best = min(result.history, key=lambda row: row["val_loss"])
+    config = replace(refinement() if options.init else TrainingConfig(), **changes)
+    parts = load_parts(options.data, load_manifest(options.splits), options.protocol)
+    outlines = load_outlines(options.outlines) if options.outlines else None
+    result = train(
+        config, parts.training, parts.validation, options.out,
+        protocol=options.protocol, outlines=outlines, init=options.init,
+    )  # fmt: skip
     print(
-        f"{result.folder / 'model.keras'}: validation accuracy {best['val_accuracy']:.4f} "
-        f"after epoch {best['epoch']:.0f}; next: python -m model export --run {result.folder}"
+        f"{result.folder / 'model.keras'}: validation accuracy "
+        f"{result.history[-1]['val_accuracy']:.4f}; next: python -m model export "
+        f"--run {result.folder}"
     )
 
 
@@ -78,9 +88,19 @@ def _export(options: argparse.Namespace) -> None:
         options.out,
         quantization=options.quantization,
         calibration=calibration,
+        mirrored=options.mirrored,
     )
     (options.out / "history.csv").write_bytes((options.run / "history.csv").read_bytes())
     print(json.dumps(metadata["files"], indent=2))
+
+
+def _score(options: argparse.Namespace) -> None:
+    from model.scores import score_run, write_score
+
+    score = score_run(options.run, options.data)
+    name, test = score["protocol"] + " (leaked)" * score["leaked"], score["test"]
+    print(f"{name}: {test['correct']:,} of {test['images']:,} = {test['accuracy']:.2%}")
+    print(f"written: {write_score(score)}")
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -113,6 +133,10 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a network, or resume a run")
     train.add_argument("--data", type=Path, required=True, help="dataset folder")
     train.add_argument("--out", type=Path, required=True, help="folder of the run")
+    train.add_argument("--protocol", choices=PROTOCOLS, default="official")
+    train.add_argument("--outlines", type=Path, help="tumour outlines, from data.outlines")
+    train.add_argument("--splits", type=Path, default=MANIFEST, help="the dataset's division")
+    train.add_argument("--init", type=Path, help="finished run to refine, of the same protocol")
     train.add_argument("--epochs", type=int)
     train.add_argument("--seed", type=int)
     train.add_argument("--precision", choices=PRECISIONS)
@@ -124,7 +148,16 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--out", type=Path, default=ARTIFACTS)
     export.add_argument("--quantization", choices=QUANTIZATIONS, default="dynamic")
     export.add_argument("--data", type=Path, help="dataset folder, for int8's calibration images")
+    export.add_argument(
+        "--mirrored", action=argparse.BooleanOptionalAction, default=True,
+        help="average over the image and its mirror image",
+    )  # fmt: skip
     export.set_defaults(command=_export)
+
+    score = commands.add_parser("score", help="test a finished run under its protocol")
+    score.add_argument("--run", type=Path, required=True, help="folder of a finished run")
+    score.add_argument("--data", type=Path, required=True, help="dataset folder")
+    score.set_defaults(command=_score)
 
     evaluate = commands.add_parser("evaluate", help="evaluate the exported files")
     evaluate.add_argument("--data", type=Path, required=True, help="dataset folder")

@@ -3,6 +3,10 @@
 Input: float32 (batch, 224, 224, 1) in [0, 1]. Output: float32 (batch, 4), probabilities in
 the order of `CLASS_NAMES`. It is trained with batch normalisation (Ioffe and Szegedy 2015)
 and saved without: `fold_normalization` merges each normalisation into the layer before it.
+
+While training, a lesion head looks at the map of the fifth convolution and says of each of its
+14 x 14 cells which tumour it shows, if any. It draws the evidence into the lesion, where an
+outline is known, and is dropped with the normalisation.
 """
 
 from __future__ import annotations
@@ -16,7 +20,12 @@ from keras import layers
 from model.config import CLASS_NAMES, IMAGE_SIZE, MODEL_NAME, ArchitectureConfig
 
 
-def build_cnn(config: ArchitectureConfig | None = None, *, normalize: bool = True) -> keras.Model:
+def build_cnn(
+    config: ArchitectureConfig | None = None,
+    *,
+    normalize: bool = True,
+    lesion_head: bool = False,
+) -> keras.Model:
     """Builds the network with fresh weights.
 
     Args:
@@ -24,13 +33,16 @@ def build_cnn(config: ArchitectureConfig | None = None, *, normalize: bool = Tru
             3,763,940 parameters once folded.
         normalize: True for the network that is trained (batch normalisation and dropout),
             False for the one that is saved (neither; every parameter trainable).
+        lesion_head: True adds the output `lesion`, float32 (batch, cells, cells, 4): for each
+            cell of 16 x 16 pixels the shares of the classes, `notumor` meaning no lesion there.
 
     Returns:
         An uncompiled `keras.Model`; layers are named conv1..8, pool1.., dense1.., probabilities.
+        Its output is a tensor, with the lesion head a dictionary `probabilities` and `lesion`.
     """
     config = config or ArchitectureConfig()
     inputs = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 1), name="image")
-    x = inputs
+    x, lesion = inputs, None
     for index, (filters, stride, pool) in enumerate(
         zip(config.filters, config.strides, config.pools, strict=True), start=1
     ):
@@ -43,6 +55,8 @@ def build_cnn(config: ArchitectureConfig | None = None, *, normalize: bool = Tru
             kernel_initializer="he_normal",
             name=f"conv{index}",
         )(x)
+        if index == config.lesion_layer and lesion_head:
+            lesion = _lesion_head(x)
         # Pooling comes before normalisation: a quarter of the pixels to normalise.
         if pool > 1:
             x = layers.MaxPooling2D(pool, name=f"pool{index}")(x)
@@ -65,7 +79,17 @@ def build_cnn(config: ArchitectureConfig | None = None, *, normalize: bool = Tru
     logits = layers.Dense(len(CLASS_NAMES), name="logits")(x)  # (batch, 4)
     # Softmax in float32 also under mixed precision, where bfloat16 would round probabilities.
     outputs = layers.Activation("softmax", dtype="float32", name="probabilities")(logits)
-    return keras.Model(inputs, outputs, name=MODEL_NAME)
+    if lesion is None:
+        return keras.Model(inputs, outputs, name=MODEL_NAME)
+    return keras.Model(inputs, {"probabilities": outputs, "lesion": lesion}, name=MODEL_NAME)
+
+
+def _lesion_head(x: Any) -> Any:
+    """Class shares of each cell: (batch, cells, cells, 256) to (batch, cells, cells, 4)."""
+    x = layers.BatchNormalization(name="lesion_norm")(x)
+    x = layers.Activation("elu", name="lesion_elu")(x)
+    x = layers.Conv2D(len(CLASS_NAMES), 1, name="lesion_logits")(x)
+    return layers.Activation("softmax", dtype="float32", name="lesion")(x)
 
 
 def fold_normalization(model: keras.Model, config: ArchitectureConfig | None = None) -> keras.Model:

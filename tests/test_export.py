@@ -13,7 +13,8 @@ from ai_edge_litert.interpreter import Interpreter
 from model.architecture import build_cnn
 from model.config import CLASS_NAMES, QUANTIZATIONS
 from model.dataset import to_float
-from model.export import convert, export, file_hash
+from model.export import convert, export
+from model.files import file_hash
 from model.preprocessing import SETTINGS
 from tests.model_helpers import RUN, smooth_images
 

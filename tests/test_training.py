@@ -11,8 +11,9 @@ import keras
 import numpy as np
 import pytest
 
+from data.outline_files import Outline
 from model import training
-from model.config import CLASS_NAMES, ArchitectureConfig, TrainingConfig
+from model.config import CLASS_NAMES, ArchitectureConfig, StageConfig, TrainingConfig
 from model.dataset import ImageSet
 from model.training import (
     HISTORY_FIELDS,
@@ -25,9 +26,8 @@ from model.training import (
 from tests.model_helpers import smooth_images
 
 CONFIG = TrainingConfig(
-    epochs=2,
+    stages=(StageConfig(224, 2, 2e-3),),
     batch_size=4,
-    validation_share=0.5,
     phantom_share=0.0,
     seed=3,
     precision="float32",
@@ -45,11 +45,22 @@ def images() -> ImageSet:
 
 
 @pytest.fixture(scope="module")
+def outlines(images: ImageSet) -> dict[str, Outline]:
+    square = np.array([[60, 60], [100, 60], [100, 110], [60, 110]], np.float32)
+    return {n: Outline(1, False, square) for n in images.names if not n.startswith("notumor")}
+
+
+@pytest.fixture(scope="module")
 def finished(images: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a run of two epochs; tests must not write to it."""
     folder = tmp_path_factory.mktemp("run") / "two"
-    train(CONFIG, None, folder, dataset=images)
+    train(CONFIG, *halves(images), folder)
     return folder
+
+
+def halves(images: ImageSet) -> tuple[ImageSet, ImageSet]:
+    """Eight images to train on and eight for validation."""
+    return images.take(np.arange(8)), images.take(np.arange(8, 16))
 
 
 def figures(path: Path) -> list[dict[str, float]]:
@@ -72,7 +83,7 @@ def assert_same_run(one: Path, other: Path, images: ImageSet) -> None:
 
 def test_a_run_writes_what_it_promises(finished: Path, images: ImageSet) -> None:
     files = {path.name for path in finished.iterdir()}
-    assert files == {"run.json", "history.csv", "last.keras", "best.keras", "model.keras"}
+    assert files == {"run.json", "history.csv", "last.keras", "model.keras"}
     with (finished / "history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [tuple(row) for row in rows] == [HISTORY_FIELDS] * 2
@@ -84,33 +95,39 @@ def test_a_run_writes_what_it_promises(finished: Path, images: ImageSet) -> None
     run = json.loads((finished / "run.json").read_text())
     assert run["config"] == json.loads(json.dumps(CONFIG.as_dict()))
     assert run["data"] == {
-        "sha256": "a-hash", "images": 16, "classes": dict.fromkeys(CLASS_NAMES, 4),
-        "training": 8, "validation": 8,
+        "protocol": "official", "sha256": halves(images)[0].sha256,
+        "classes": dict.fromkeys(CLASS_NAMES, 2), "training": 8, "outlined": 0, "validation": 8,
     }  # fmt: skip
     assert run["precision"] == "float32"
     assert run["versions"]["keras"] == keras.__version__
 
 
-def test_the_finished_network_is_the_best_one_folded(finished: Path, images: ImageSet) -> None:
+def test_the_finished_network_is_the_last_one_folded(finished: Path, images: ImageSet) -> None:
     batch = images.images.astype(np.float32) / 255
-    best = keras.models.load_model(finished / "best.keras")
+    last = keras.models.load_model(finished / "last.keras")
     model = keras.models.load_model(finished / "model.keras")
     kinds = {type(layer) for layer in model.layers}
     assert not kinds & {keras.layers.BatchNormalization, keras.layers.Dropout}
     np.testing.assert_allclose(
-        np.asarray(model(batch)), np.asarray(best(batch, training=False)), atol=1e-5
+        np.asarray(model(batch)),
+        np.asarray(last(batch, training=False)["probabilities"]),
+        atol=1e-5,
     )
 
 
 def test_the_weights_learn(finished: Path, images: ImageSet) -> None:
     keras.utils.set_random_seed(CONFIG.seed)
-    fresh = training.build_cnn(CONFIG.architecture).get_layer("conv1").get_weights()[0]
+    fresh = (
+        training.build_cnn(CONFIG.architecture, lesion_head=True)
+        .get_layer("conv1")
+        .get_weights()[0]
+    )
     last = keras.models.load_model(finished / "last.keras").get_layer("conv1").get_weights()[0]
     assert 1e-5 < np.abs(last - fresh).mean() < 0.1
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stopped_in", ["_save best", "_write_history", "_save last"])
+@pytest.mark.parametrize("stopped_in", ["_write_history", "_save last"])
 def test_a_killed_run_goes_on_where_it_was(
     stopped_in: str,
     finished: Path,
@@ -118,7 +135,7 @@ def test_a_killed_run_goes_on_where_it_was(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Killed at one of the three writes of the second epoch."""
+    """Killed at one of the two writes of the second epoch."""
     save, write = training._save, training._write_history
 
     def dying_save(model: Any, path: Path) -> None:
@@ -134,13 +151,10 @@ def test_a_killed_run_goes_on_where_it_was(
     with monkeypatch.context() as patch:
         patch.setattr(training, "_save", dying_save)
         patch.setattr(training, "_write_history", dying_write)
-        try:
-            train(CONFIG, None, tmp_path, dataset=images)
-        except KeyboardInterrupt:
-            assert not (tmp_path / "model.keras").exists()
-        else:  # the second epoch was no better than the first, so nothing was written there
-            assert stopped_in == "_save best"
-    result = train(CONFIG, None, tmp_path, dataset=images)
+        with pytest.raises(KeyboardInterrupt):
+            train(CONFIG, *halves(images), tmp_path)
+    assert not (tmp_path / "model.keras").exists()
+    result = train(CONFIG, *halves(images), tmp_path)
     assert len(result.history) == 2
     assert_same_run(finished, tmp_path, images)
 
@@ -149,9 +163,9 @@ def test_a_finished_run_is_returned_without_training(
     finished: Path, images: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = {path.name: path.read_bytes() for path in finished.iterdir()}
-    monkeypatch.setattr(training, "_fit", None)  # calling it would raise
+    monkeypatch.setattr(training, "_Run", None)  # calling it would raise
     monkeypatch.setattr(training, "describe_machine", lambda: "another machine")
-    result = train(CONFIG, None, finished, dataset=images)
+    result = train(CONFIG, *halves(images), finished)
     assert result.folder == finished
     assert result.history == read_history(finished / "history.csv")
     assert result.run == json.loads(before["run.json"])
@@ -160,32 +174,82 @@ def test_a_finished_run_is_returned_without_training(
 
 
 def test_a_folder_with_other_settings_is_refused(finished: Path, images: ImageSet) -> None:
-    other = replace(
-        CONFIG, epochs=5, augmentation=replace(CONFIG.augmentation, rotation_range=45.0)
-    )
+    other = replace(CONFIG, seed=5, augmentation=replace(CONFIG.augmentation, rotation_range=45.0))
     with pytest.raises(RunError) as caught:
-        train(other, None, finished, dataset=images)
+        train(other, *halves(images), finished)
     assert str(caught.value) == (
         f"`out` must be a new folder or one with the same config. Received: {finished}, where "
-        "config.augmentation.rotation_range is 12.0, not 45.0; config.epochs is 2, not 5"
+        "config.augmentation.rotation_range is 18.0, not 45.0; config.seed is 3, not 5"
     )
 
 
 def test_a_folder_with_other_data_is_refused(finished: Path, images: ImageSet) -> None:
-    with pytest.raises(RunError, match=r"same data\..*data.sha256 is a-hash, not b-hash$"):
-        train(CONFIG, None, finished, dataset=replace(images, sha256="b-hash"))
+    training_part, validation = halves(images)
+    with pytest.raises(RunError, match=r"same data\..*data.sha256 is \w+, not b-hash$"):
+        train(CONFIG, replace(training_part, sha256="b-hash"), validation, finished)
 
 
-def test_there_must_be_data(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="`data` must be a folder unless `dataset` is given"):
-        train(CONFIG, None, tmp_path)
+def test_a_run_without_validation_images_has_no_figures_for_them(
+    images: ImageSet, tmp_path: Path
+) -> None:
+    config = replace(CONFIG, stages=(StageConfig(224, 1, 1e-3),))
+    (row,) = train(config, images.take(np.arange(8)), None, tmp_path).history
+    assert np.isnan(row["val_loss"])
+    assert np.isnan(row["val_accuracy"])
+    assert 0 < row["loss"] < 20
+
+
+def test_without_outlines_it_says_what_is_lost(
+    images: ImageSet,
+    outlines: dict[str, Outline],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config = replace(CONFIG, stages=(StageConfig(224, 1, 1e-3),))
+    train(config, images.take(np.arange(4)), None, tmp_path / "without")
+    assert "no tumour outlines: training without counterfactuals" in caplog.text
+    caplog.clear()
+    result = train(config, images.take(np.arange(4)), None, tmp_path / "with", outlines=outlines)
+    assert "outlines" not in caplog.text
+    assert result.run["data"]["outlined"] == 3
+
+
+@pytest.mark.slow
+def test_a_stage_goes_on_with_the_weights_of_the_one_before(
+    images: ImageSet, tmp_path: Path
+) -> None:
+    """Killed after the first stage, and with a learning rate of nearly 0 in the second."""
+    stages = (StageConfig(112, 1, 1e-3), StageConfig(224, 1, 1e-9))
+    config = replace(CONFIG, stages=stages)
+    seen = []
+
+    class Stop(Exception):
+        pass
+
+    save = training._save
+
+    def stopping(model: Any, path: Path) -> None:
+        save(model, path)
+        seen.append(model)
+        if len(seen) == 1:
+            raise Stop
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_save", stopping)
+        with pytest.raises(Stop):
+            train(config, images.take(np.arange(8)), None, tmp_path)
+        result = train(config, images.take(np.arange(8)), None, tmp_path)
+    assert [row["image_size"] for row in result.history] == [112, 224]
+    small, large = seen
+    for one, other in zip(small.trainable_weights, large.trainable_weights, strict=True):
+        np.testing.assert_allclose(np.asarray(one), np.asarray(other), atol=1e-5)
 
 
 def test_training_in_bfloat16_leaves_the_session_in_float32(
     images: ImageSet, tmp_path: Path
 ) -> None:
-    config = replace(CONFIG, epochs=1, precision="mixed_bfloat16")
-    result = train(config, None, tmp_path, dataset=images)
+    config = replace(CONFIG, stages=(StageConfig(224, 1, 1e-3),), precision="mixed_bfloat16")
+    result = train(config, *halves(images), tmp_path)
     assert keras.config.dtype_policy().name == "float32"
     last = keras.models.load_model(tmp_path / "last.keras")
     assert last.get_layer("conv2").compute_dtype == "bfloat16"
@@ -199,7 +263,8 @@ def test_training_in_bfloat16_leaves_the_session_in_float32(
     ("requested", "flags", "expected"),
     [
         ("auto", "flags : fpu avx512f amx_bf16 amx_tile", "mixed_bfloat16"),
-        ("auto", "flags : fpu avx512f avx512_bf16", "float32"),
+        ("auto", "flags : fpu avx512f avx512_bf16", "mixed_bfloat16"),
+        ("auto", "flags : fpu avx512f", "float32"),
         ("auto", "", "float32"),
         ("float32", "flags : amx_bf16", "float32"),
         ("mixed_bfloat16", "flags : fpu", "mixed_bfloat16"),
@@ -217,28 +282,35 @@ def test_a_gpu_trains_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_precision("auto", "flags : fpu") == "mixed_bfloat16"
 
 
-def test_the_learning_rate_warms_up_and_falls_to_a_hundredth() -> None:
-    config = TrainingConfig(epochs=11, learning_rate=2e-3)
-    schedule = learning_rate_schedule(config, 100)
-    rate = {step: float(schedule(step)) for step in (0, 50, 100, 600, 1100, 5000)}
-    assert rate[0] == pytest.approx(2e-5)
-    assert rate[50] == pytest.approx((2e-5 + 2e-3) / 2)
-    assert rate[100] == pytest.approx(2e-3)
-    assert rate[600] == pytest.approx((2e-3 + 2e-5) / 2)  # half way down the cosine
-    assert rate[1100] == rate[5000] == pytest.approx(2e-5)
+def test_the_learning_rate_warms_up_and_falls_to_a_two_hundredth() -> None:
+    schedule = learning_rate_schedule(StageConfig(224, 11, 2e-3), 100)
+    rate = {step: float(schedule(step)) for step in (0, 25, 50, 575, 1100, 5000)}
+    assert rate[0] == pytest.approx(1e-4)
+    assert rate[25] == pytest.approx((1e-4 + 2e-3) / 2)
+    assert rate[50] == pytest.approx(2e-3)
+    assert rate[575] == pytest.approx((2e-3 + 1e-5) / 2)  # half way down the cosine
+    assert rate[1100] == rate[5000] == pytest.approx(1e-5)
 
 
-def test_a_single_epoch_is_warm_up_alone() -> None:
-    schedule = learning_rate_schedule(TrainingConfig(epochs=1), 10)
-    assert float(schedule(9)) == pytest.approx(2e-5 + 0.9 * (2e-3 - 2e-5))
+def test_the_stage_of_an_epoch() -> None:
+    first, second = stages = (StageConfig(112, 2, 1e-3), StageConfig(224, 1, 1e-3))
+    config = TrainingConfig(stages=stages)
+    assert config.epochs == 3
+    assert [config.stage_of(epoch) for epoch in range(3)] == [first, first, second]
+    for epoch in (-1, 3):
+        with pytest.raises(ValueError, match=re.escape(f"in 0..2. Received: {epoch}")):
+            config.stage_of(epoch)
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"epochs": 0}, "`epochs` must be at least 1. Received: 0"),
+        ({"stages": ()}, "`stages` must hold at least one stage"),
+        ({"stages": (StageConfig(224, 0, 1e-3),)}, "each with at least 1 epoch"),
+        ({"stages": (StageConfig(112, 1, 1e-3),)}, "must have images of 224 pixels"),
         ({"batch_size": 0}, "`batch_size` must be at least 1. Received: 0"),
-        ({"validation_share": 1.0}, "`validation_share` must be in (0, 1). Received: 1.0"),
+        ({"label_smoothing": -0.1}, "`label_smoothing` must be in [0, 1). Received: -0.1"),
+        ({"paint_out_share": 0.7, "control_share": 0.4}, "together at most 1. Received: 0.7 and"),
         ({"phantom_share": 1.0}, "`phantom_share` must be in [0, 1). Received: 1.0"),
         ({"precision": "float16"}, "auto, float32, mixed_bfloat16. Received: 'float16'"),
     ],

@@ -1,0 +1,102 @@
+"""Pairs of phantoms that differ only in the lesion.
+
+Data contract: images uint8 (n, 224, 224, 1), preprocessed like any other image, times 255.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.phantoms import make_phantom
+from model.config import CLASS_NAMES
+from model.preprocessing import prepare
+
+Images = NDArray[np.uint8]
+
+PAIR_SEED = 3_000_000
+TUMOURS = tuple(name for name in CLASS_NAMES if name != "notumor")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Phantoms with and without their lesion, else equal.
+
+    Attributes:
+        with_lesion, without: uint8 (n, 224, 224, 1), preprocessed.
+        labels: int64 (n,), the class of the lesion.
+        masks: bool (n, 224, 224), the lesion.
+    """
+
+    with_lesion: Images
+    without: Images
+    labels: NDArray[np.int64]
+    masks: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def make_pairs(per_class: int, seed: int = PAIR_SEED, *, workers: int = 1) -> Pairs:
+    """Draws pairs of phantoms at 224 pixels and preprocesses them like any other image.
+
+    Args:
+        per_class: Pairs of each tumour class.
+        seed: Seed of the first; each pair has its own, counted up from here.
+        workers: Processes to draw with; the result does not depend on it.
+
+    Returns:
+        `3 * per_class` pairs, classes in turn.
+    """
+    wanted = range(per_class * len(TUMOURS))
+    draw = partial(_pair, seed=seed)
+    if workers > 1:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            drawn = list(pool.map(draw, wanted, chunksize=8))
+    else:
+        drawn = [draw(number) for number in wanted]
+    labels = [CLASS_NAMES.index(TUMOURS[number % len(TUMOURS)]) for number in wanted]
+    there, gone, masks = (_stacked([row[part] for row in drawn]) for part in range(3))
+    return Pairs(
+        there.astype(np.uint8), gone.astype(np.uint8), np.array(labels, dtype=np.int64),
+        masks.astype(np.bool_),
+    )  # fmt: skip
+
+
+def cached_pairs(per_class: int, folder: Path, seed: int = PAIR_SEED, *, workers: int = 1) -> Pairs:
+    """As `make_pairs`, kept in `folder`, since drawing them takes minutes."""
+    path = folder / f"phantom-pairs-{per_class}-{seed}.npz"
+    if path.exists():
+        with np.load(path, allow_pickle=False) as saved:
+            return Pairs(saved["with_lesion"], saved["without"], saved["labels"], saved["masks"])
+    pairs = make_pairs(per_class, seed, workers=workers)
+    folder.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".partial.npz")
+    np.savez_compressed(
+        unfinished, with_lesion=pairs.with_lesion, without=pairs.without, labels=pairs.labels,
+        masks=pairs.masks,
+    )  # fmt: skip
+    unfinished.replace(path)
+    return pairs
+
+
+def _pair(number: int, seed: int) -> tuple[Images, Images, NDArray[np.bool_]]:
+    label = TUMOURS[number % len(TUMOURS)]
+    there, gone = (make_phantom(label, seed + number, lesion=lesion) for lesion in (True, False))
+    first, second = (
+        np.rint(prepare(phantom.image.astype(np.float32)) * 255).astype(np.uint8)
+        for phantom in (there, gone)
+    )
+    return first, second, there.mask
+
+
+def _stacked(rows: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return np.stack(rows) if rows else np.empty((0, 224, 224, 1))
