@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 _FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 _EACH = 6
+_Draw = Callable[[Figure, np.random.Generator], None]
 
 
 def _image(values: NDArray[np.floating]) -> Image.Image:
@@ -30,7 +31,7 @@ def _rendered(figure: Figure) -> Image.Image:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
-def _figures(draw: dict[str, Callable[[Figure, np.random.Generator], None]], seed: int) -> Iterator[Image.Image]:
+def _figures(draw: dict[str, _Draw], seed: int) -> Iterator[Image.Image]:
     rng = np.random.default_rng(seed)
     for function in draw.values():
         for number in range(_EACH):
@@ -88,10 +89,11 @@ def charts_held_out() -> Iterator[Image.Image]:
     )
 
 
-_WORDS = (
+_TEXT = (
     "The quick brown fox jumps over the lazy dog while the old clock in the hall strikes nine and "
-    "nobody in the long low house by the river thinks of getting up before the rain has ended "
-).split()
+    "nobody in the long low house by the river thinks of getting up before the rain has ended"
+)
+_WORDS = _TEXT.split()
 
 
 def page_of_text(
