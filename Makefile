@@ -55,7 +55,7 @@ echo "Installing $(2) into $(1); the first time takes a while."; \
 touch "$(1)/.requirements"
 endef
 
-.PHONY: help serve test lint types format data audit train score export evaluate reports reproduce notebook lab samples clean
+.PHONY: help serve test lint types format data audit train score export calibrate evaluate reports reproduce notebook lab samples clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ score: $(STAMP_DEV) ## test the run in OUT under its protocol
 export: $(STAMP_DEV) ## make the files the server loads from the run in OUT
 	@exec $(DEV) -m model export --run "$(OUT)"
 
+calibrate: $(STAMP_DEV) ## fit the constants that tell when to trust them, on DATA
+	@exec $(DEV) -m model calibrate --data "$(DATA)"
+
 evaluate: $(STAMP_DEV) ## evaluate them on DATA, and put the figures into README.md
 	@$(DEV) -m model evaluate --data "$(DATA)"
 	@$(DEV) -m benchmarks.readme
@@ -101,13 +104,14 @@ evaluate: $(STAMP_DEV) ## evaluate them on DATA, and put the figures into README
 reports: $(STAMP_DEV) ## measure shortcuts, corruptions and exports of the shipped files
 	@$(DEV) -m benchmarks.shortcuts --data "$(DATA)" --outlines "$(OUTLINES)"
 	@$(DEV) -m benchmarks.corruptions --data "$(DATA)"
-	@exec $(DEV) -m benchmarks.quantization --data "$(DATA)"
+	@$(DEV) -m benchmarks.quantization --data "$(DATA)"
+	@exec $(DEV) -m benchmarks.ood --data "$(DATA)"
 
 reproduce: $(STAMP_DEV) ## train and score every protocol, export, measure and evaluate: many hours
 	@set -e; for protocol in $(PROTOCOLS); do \
 	  $(MAKE) train score PROTOCOL=$$protocol; \
 	done
-	@$(MAKE) export OUT=runs/official
+	@$(MAKE) export calibrate OUT=runs/official
 	@$(MAKE) reports evaluate notebook
 
 notebook: $(STAMP_DEV) ## execute the notebook in place, on DATA=data/raw

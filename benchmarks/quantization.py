@@ -58,7 +58,7 @@ def compare(data: Path) -> dict[str, Any]:
             )  # fmt: skip
             file = Path(folder) / f"{MODEL_NAME}.tflite"
             with native_notices_silenced():
-                classifier = Classifier.load(file)
+                classifier = Classifier.load(file, calibrated=False)
             size = file.stat().st_size
         answers = [classifier.probabilities(to_float(image)) for image in validation.images]
         found = np.stack([answer[0] for answer in answers])

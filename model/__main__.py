@@ -1,4 +1,4 @@
-"""Command line: `python -m model audit | train | score | export | evaluate | classify`."""
+"""Command line: `python -m model audit | train | score | export | calibrate | evaluate | classify`."""
 
 from __future__ import annotations
 
@@ -109,6 +109,12 @@ def _export(options: argparse.Namespace) -> None:
     print(json.dumps(metadata["files"], indent=2))
 
 
+def _calibrate(options: argparse.Namespace) -> None:
+    from model.calibrate import calibrate
+
+    print(json.dumps(calibrate(options.data, options.artifacts), indent=2))
+
+
 def _score(options: argparse.Namespace) -> None:
     from model.scores import score_run, write_score
 
@@ -182,6 +188,13 @@ def _parser() -> argparse.ArgumentParser:
         help="average over the image and its mirror image",
     )  # fmt: skip
     export.set_defaults(command=_export)
+
+    calibrate = commands.add_parser(
+        "calibrate", help="fit the constants that tell when to trust the exported network"
+    )
+    calibrate.add_argument("--data", type=Path, required=True, help="dataset folder")
+    calibrate.add_argument("--artifacts", type=Path, default=ARTIFACTS)
+    calibrate.set_defaults(command=_calibrate)
 
     score = commands.add_parser("score", help="test a finished run under its protocol")
     score.add_argument("--run", type=Path, required=True, help="folder of a finished run")

@@ -21,6 +21,12 @@ PARAMETER_COUNT = 3_763_940
 
 MODEL_NAME = "brain_tumor_cnn"
 
+MAP_SHAPE = (14, 14, 256)
+"""The finest deep map, which the exported file gives out for heat maps: cells of 16 pixels."""
+
+FEATURE_COUNT = 2 * MAP_SHAPE[2]
+"""Mean and standard deviation of each of its channels, which the not-an-MRI detector looks at."""
+
 ARTIFACTS = Path(__file__).resolve().parent / "artifacts"
 
 

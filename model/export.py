@@ -13,7 +13,14 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from model.config import CLASS_NAMES, IMAGE_SIZE, MODEL_NAME, PARAMETER_COUNT, QUANTIZATIONS
+from model.config import (
+    CLASS_NAMES,
+    IMAGE_SIZE,
+    MAP_SHAPE,
+    MODEL_NAME,
+    PARAMETER_COUNT,
+    QUANTIZATIONS,
+)
 from model.dataset import to_float
 from model.files import file_hash
 from model.preprocessing import SETTINGS
@@ -48,10 +55,12 @@ def convert(
         calibration: float32 (n, 224, 224, 1) in [0, 1], images that show the range of the
             activations; needed for "int8".
         mirrored: Whether the file answers with the mean of the probabilities of the image and
-            of its left-right mirror image, which then get the same answer.
+            of its left-right mirror image, which then get the same answer. Features and maps
+            are always those of the image itself.
 
     Returns:
-        The content of a `.tflite` file: (1, 224, 224, 1) to (1, 4).
+        The content of a `.tflite` file: (1, 224, 224, 1) to probabilities (1, 4), features
+        (1, 512) and maps (1, 14, 14, 256); the runtime tells them apart by their shapes.
 
     Raises:
         ValueError: An unknown quantisation, or no calibration images for "int8".
@@ -68,11 +77,15 @@ def convert(
         convert_variables_to_constants_v2,
     )
 
-    def answer(image: Any) -> Any:
+    read = with_features(model)
+
+    def answer(image: Any) -> dict[str, Any]:
         if not mirrored:
-            return model(image, training=False)
+            return dict(read(image, training=False))
         pair = tf.concat([image, tf.reverse(image, axis=[2])], axis=0)  # (2, 224, 224, 1)
-        return tf.reduce_mean(model(pair, training=False), axis=0, keepdims=True)
+        found = read(pair, training=False)
+        mean = tf.reduce_mean(found["probabilities"], axis=0, keepdims=True)
+        return {name: value[:1] for name, value in found.items()} | {"probabilities": mean}
 
     call = tf.function(answer)
     signature = tf.TensorSpec((1, IMAGE_SIZE, IMAGE_SIZE, 1), tf.float32, name="image")
@@ -92,6 +105,29 @@ def convert(
         # Both ends stay float32 on purpose; the converter wonders about that.
         warnings.filterwarnings("ignore", message="Statistics for quantized inputs")
         return bytes(converter.convert())
+
+
+def with_features(model: keras.Model) -> keras.Model:
+    """The network with what the detector and the heat map need.
+
+    Args:
+        model: The folded network.
+
+    Returns:
+        A model of the same layers that gives a dictionary: `probabilities` (batch, 4); `maps`
+        (batch, 14, 14, 256), the last convolution of that size through ELU, without the pooling
+        that may follow it; `features` (batch, 512), mean and standard deviation of its channels.
+    """
+    ops = keras.ops
+    convolutions = [x for x in model.layers if isinstance(x, keras.layers.Conv2D)]
+    last = [x for x in convolutions if tuple(x.output.shape[1:]) == MAP_SHAPE][-1]
+    maps = ops.elu(last.output)  # ELU rises, so pooling before or after it is the same
+    mean = ops.mean(maps, axis=(1, 2), keepdims=True)  # (batch, 1, 1, 256)
+    deviation = ops.sqrt(ops.mean(ops.square(maps - mean), axis=(1, 2)))  # (batch, 256)
+    features = ops.concatenate([ops.squeeze(mean, axis=(1, 2)), deviation], axis=-1)
+    return keras.Model(
+        model.input, {"probabilities": model.output, "features": features, "maps": maps}
+    )
 
 
 def export(

@@ -26,6 +26,7 @@ from model.protocols import Parts, load_parts
 from model.runtime import Classifier
 from model.scores import RUN_REPORTS, read_scores, summarise
 from model.splits import load_manifest
+from model.trust_report import trust_sections
 
 PHANTOM_SEED = 2_000_000
 
@@ -115,16 +116,18 @@ def build_report(data: Path, artifacts: Path, samples: Path) -> dict[str, Any]:
         JSON-ready: `command`, `machine`, `model` (name, version, file hashes), `sets` (what is in
         each, and that the official split is leaked), `files`: {"keras", "litert"} -> set ->
         figures of `model.evaluation.evaluate`, `agreement` between the two files on the test
-        split, and `protocols` -> name -> figures, as `model.scores.summarise` gives them.
+        split, `calibration`, `conformal` and `ood` (of `model.trust_report`), and `protocols` ->
+        name -> figures, as `model.scores.summarise` gives them.
     """
     metadata = json.loads((artifacts / "metadata.json").read_text(encoding="utf-8"))
     manifest = load_manifest()
     sets = evaluation_sets(load_parts(data, manifest, "official"), manifest.unseen(), samples)
+    classifier = Classifier.load(artifacts / f"{MODEL_NAME}.tflite")
     predictors = {
         "keras": keras_predictor(
             artifacts / f"{MODEL_NAME}.keras", mirrored=metadata["mirrored_averaging"]
         ),
-        "litert": litert_predictor(Classifier.load(artifacts / f"{MODEL_NAME}.tflite")),
+        "litert": litert_predictor(classifier),
     }
     found = {
         file: {name: predict(images.images) for name, images in sets.items()}
@@ -152,6 +155,7 @@ def build_report(data: Path, artifacts: Path, samples: Path) -> dict[str, Any]:
             for file, answers in found.items()
         },
         "agreement": _agreement(found["keras"]["test"], found["litert"]["test"]),
+        **trust_sections(classifier, sets),
         "protocols": summarise(read_scores(RUN_REPORTS)),
     }
 
