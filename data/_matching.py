@@ -12,22 +12,13 @@ from numpy.typing import NDArray
 
 from data._mat import LABELS, Slice
 from data.outline_files import Outline
+from model.audit.copies import MIRRORED, CopyPairs, coarse_pairs, gather
 from model.config import CLASS_NAMES, IMAGE_SIZE
 
 # Cosine. Among the dataset's own images, copies of one slice are above 0.9997, and images of two
 # slices, mirrored or not, below 0.992.
 MATCH_THRESHOLD = 0.995
 TUMOURS = tuple(name for name in CLASS_NAMES if name in LABELS.values())
-_ROWS = 1024
-
-
-class _CopyPairs(NamedTuple):
-    """Rows of two sets of images that are copies: four arrays (pairs,), in no order."""
-
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
-    similarity: NDArray[np.float32]
-    mirrored: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -103,7 +94,7 @@ def match(
         The outlines and what to report. Of several slices that an image resembles, or of a slice
         and its mirror image, the most similar one counts.
     """
-    pairs = _find_copies(images, sources, MATCH_THRESHOLD)
+    pairs = gather([*coarse_pairs(images, sources, least=MATCH_THRESHOLD)])
     outlines: dict[str, Outline] = {}
     conflicts: list[Conflict] = []
     matched: set[int] = set()
@@ -123,24 +114,7 @@ def match(
     )
 
 
-def _find_copies(
-    left: NDArray[np.float32], right: NDArray[np.float32], threshold: float
-) -> _CopyPairs:
-    """Rows of two signature arrays whose cosine, plain or mirrored, is above a threshold."""
-    flat = right.reshape(len(right), -1).T
-    flipped = right[:, :, ::-1].reshape(len(right), -1).T
-    parts = []
-    for start in range(0, len(left), _ROWS):
-        block = left[start : start + _ROWS].reshape(-1, len(flat))
-        plain, mirror = block @ flat, block @ flipped
-        best = np.maximum(plain, mirror)
-        rows, columns = np.nonzero(best > threshold)
-        at = (rows, columns)
-        parts.append((rows + start, columns, best[at], (mirror > plain)[at]))
-    return _CopyPairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-
-
-def _nearest(pairs: _CopyPairs) -> list[tuple[int, int, bool]]:
+def _nearest(pairs: CopyPairs) -> list[tuple[int, int, bool]]:
     """Row, most similar column and whether mirrored, for each row that has a pair, ascending."""
     order = np.lexsort((pairs.right, -pairs.similarity, pairs.left))
     _, first = np.unique(pairs.left[order], return_index=True)
@@ -149,7 +123,7 @@ def _nearest(pairs: _CopyPairs) -> list[tuple[int, int, bool]]:
         zip(
             pairs.left[chosen].tolist(),
             pairs.right[chosen].tolist(),
-            pairs.mirrored[chosen].tolist(),
+            (pairs.transform[chosen] == MIRRORED).tolist(),
             strict=True,
         )
     )
