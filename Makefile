@@ -6,7 +6,11 @@ SHELL := /bin/sh
 .SUFFIXES:
 
 DATA ?= data/raw
-OUT ?= runs/default
+PROTOCOL ?= official
+OUT ?= runs/$(PROTOCOL)
+OUTLINES ?= $(wildcard $(DATA)/outlines.json)
+PROTOCOLS := official clean fold-0 fold-1 fold-2 fold-3 fold-4
+TRAINING = --data "$(DATA)" --protocol "$(PROTOCOL)" $(if $(OUTLINES),--outlines "$(OUTLINES)")
 PYTEST_ARGS ?=
 NOTEBOOK := notebooks/tumor-classification-cnn.ipynb
 
@@ -52,7 +56,7 @@ echo "Installing $(2) into $(1); the first time takes a while."; \
 touch "$(1)/.requirements"
 endef
 
-.PHONY: help serve test lint types format data audit train export evaluate notebook lab samples clean
+.PHONY: help serve test lint types format data audit train score export calibrate evaluate reports reproduce notebook lab samples clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,17 +82,42 @@ data: $(STAMP_DEV) ## download the dataset into data/raw
 	@exec $(DEV) -m data.download
 
 audit: $(STAMP_DEV) ## find copies in DATA=data/raw and divide it anew; OUTLINES=file for patients
-	@exec $(DEV) -m model audit --data "$(DATA)" $(if $(OUTLINES),--outlines "$(OUTLINES)") --plant 75
+	@exec $(DEV) -m model audit --data "$(DATA)" $(if $(OUTLINES),--outlines "$(OUTLINES)") \
+	  --keep data/splits.csv --plant 75
 
-train: $(STAMP_DEV) ## train on DATA=data/raw, into OUT=runs/default
-	@exec $(DEV) -m model train --data "$(DATA)" --out "$(OUT)"
+train: $(STAMP_DEV) ## train on DATA=data/raw under PROTOCOL=official, into OUT=runs/official
+	@$(DEV) -m model train --stage groundwork --out "$(OUT)-groundwork" $(TRAINING)
+	@$(DEV) -m model train --stage counterfactuals --init "$(OUT)-groundwork" \
+	  --out "$(OUT)-counterfactuals" $(TRAINING)
+	@exec $(DEV) -m model train --stage refinement --init "$(OUT)-counterfactuals" \
+	  --out "$(OUT)" $(TRAINING)
+
+score: $(STAMP_DEV) ## test the run in OUT under its protocol
+	@exec $(DEV) -m model score --data "$(DATA)" --run "$(OUT)"
 
 export: $(STAMP_DEV) ## make the files the server loads from the run in OUT
 	@exec $(DEV) -m model export --run "$(OUT)"
 
+calibrate: $(STAMP_DEV) ## fit the constants that tell when to trust them, on DATA
+	@exec $(DEV) -m model calibrate --data "$(DATA)"
+
 evaluate: $(STAMP_DEV) ## evaluate them on DATA, and put the figures into README.md
 	@$(DEV) -m model evaluate --data "$(DATA)"
-	@exec $(DEV) -m benchmarks.readme
+	@$(DEV) -m benchmarks.readme
+	@exec $(DEV) -m benchmarks.model_card
+
+reports: $(STAMP_DEV) ## measure shortcuts, corruptions and exports of the shipped files
+	@$(DEV) -m benchmarks.shortcuts --data "$(DATA)" --outlines "$(OUTLINES)"
+	@$(DEV) -m benchmarks.corruptions --data "$(DATA)"
+	@$(DEV) -m benchmarks.quantization --data "$(DATA)"
+	@exec $(DEV) -m benchmarks.ood --data "$(DATA)"
+
+reproduce: $(STAMP_DEV) ## train and score every protocol, export, measure and evaluate: many hours
+	@set -e; for protocol in $(PROTOCOLS); do \
+	  $(MAKE) train score PROTOCOL=$$protocol; \
+	done
+	@$(MAKE) export calibrate OUT=runs/official
+	@$(MAKE) reports evaluate notebook
 
 notebook: $(STAMP_DEV) ## execute the notebook in place, on DATA=data/raw
 	DATA="$(DATA_FROM_ROOT)" $(DEV) -m jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOK)

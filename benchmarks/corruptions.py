@@ -1,7 +1,7 @@
 """How much accuracy is lost when images get worse, and whether versions of an image agree.
 
 `python -m benchmarks.corruptions --data DIR` measures the shipped `.keras` file on the validation
-part of its run and writes `benchmarks/reports/corruptions.json`; `--split Testing` takes the
+images and writes `benchmarks/reports/corruptions.json`; `--split Testing` takes the
 official test split instead, `--model` another file.
 """
 
@@ -13,15 +13,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from benchmarks.held_out import held_out
 from model.config import ARTIFACTS, CLASS_NAMES, MODEL_NAME
 from model.dataset import ImageSet, load_split
-from model.export import file_hash
+from model.files import file_hash
 from model.machine import describe_machine
-from model.measuring import predictor
+from model.report import keras_predictor
 from model.robustness import (
     LARGE,
     SIZE_SEED,
@@ -48,10 +47,10 @@ def build(options: argparse.Namespace) -> dict[str, Any]:
     """The content of the report."""
     started = time.perf_counter()
     if options.split == "validation":
-        images = held_out(options.data, options.names, options.metadata)
+        images = held_out(options.data)
     else:
         images = load_split(options.data, options.split)
-    predict = predictor(keras.models.load_model(options.model, safe_mode=True))
+    predict = keras_predictor(options.model, mirrored=options.mirrored)
     few = sample(images, options.per_class)
     table = corruption_table(predict, few.images, few.labels)
     return {
@@ -92,8 +91,10 @@ def main() -> None:
         "--split", default="validation", choices=("validation", "Training", "Testing")
     )
     parser.add_argument("--model", type=Path, default=ARTIFACTS / f"{MODEL_NAME}.keras")
-    parser.add_argument("--metadata", type=Path, help="of the run, for its validation split")
-    parser.add_argument("--names", type=Path, help="list or manifest of the held-out images")
+    parser.add_argument(
+        "--mirrored", action=argparse.BooleanOptionalAction, default=True,
+        help="average over the image and its mirror image, as the exported file does",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, default=REPORT)
     parser.add_argument("--per-class", type=int, default=75, help="at most so many are corrupted")
     parser.add_argument("--phantoms", type=int, default=25, help="of each class, at 512 pixels")

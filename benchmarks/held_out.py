@@ -2,53 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from data.layout import list_images
 from data.outline_files import load_outlines, outline_mask
-from model.config import ARTIFACTS, CLASS_NAMES
-from model.dataset import ImageSet, load_split, split_validation, to_uint8
-from model.preprocessing import load_image
+from model.dataset import ImageSet
+from model.protocols import load_parts
 from model.shortcuts import Outlined
+from model.splits import load_manifest
 
-ROLE = "validation"
 
-
-def held_out(data: Path, names: Path | None = None, metadata: Path | None = None) -> ImageSet:
-    """The images of Training that were held out of a run.
-
-    Args:
-        data: Dataset folder.
-        names: A text file with "class/file name" a line, or a manifest of splits (CSV with the
-            columns `file` and `role`, of which the role "validation" counts). By default the
-            split is made again as the run in `metadata` made it.
-        metadata: The `metadata.json` of the network; by default that of the shipped one.
+def held_out(data: Path) -> ImageSet:
+    """The validation images: held out of the runs of both protocols, `official` and `clean`.
 
     Raises:
-        OSError, KeyError: A file cannot be read or lacks a field.
-        ValueError: No image of Training has one of the names.
+        ManifestError, data.layout.DatasetError: The dataset or its division is not usable.
+        ValueError: The division holds out no image.
     """
-    if names is not None:
-        return _named(data, read_names(names))
-    described = json.loads((metadata or ARTIFACTS / "metadata.json").read_text(encoding="utf-8"))
-    config = described["training"]["config"]
-    training = load_split(data, "Training")
-    _, rows = split_validation(training, config["validation_share"], config["seed"])
-    return training.take(rows)
-
-
-def read_names(path: Path) -> set[str]:
-    """The "class/file name" entries of a list or of a manifest's validation role."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix != ".csv":
-        return {_short(line.strip()) for line in text.splitlines() if line.strip()}
-    rows = csv.DictReader(text.splitlines())
-    return {_short(row["file"]) for row in rows if row["role"] == ROLE}
+    validation = load_parts(data, load_manifest(), "official").validation
+    if validation is None or not len(validation):
+        raise ValueError("`data` must have validation images. Received: a division without one")
+    return validation
 
 
 def outlined(images: ImageSet, path: Path) -> Outlined:
@@ -58,37 +33,10 @@ def outlined(images: ImageSet, path: Path) -> Outlined:
         OutlinesError: The file of outlines is not as it should be.
         ValueError: None of the images has an outline.
     """
-    masks = _load_masks(path, set(images.names))
-    rows = np.array([i for i, name in enumerate(images.names) if name in masks], dtype=np.int64)
+    outlines = load_outlines(path)
+    rows = np.array([i for i, name in enumerate(images.names) if name in outlines], dtype=np.int64)
     if not len(rows):
         raise ValueError(f"`outlines` must hold held-out images. Received: {path} with none")
     kept = images.take(rows)
-    return Outlined(
-        kept.images, kept.labels, np.stack([masks[name] for name in kept.names]), kept.names
-    )
-
-
-def _load_masks(path: Path, names: set[str]) -> dict[str, NDArray[np.bool_]]:
-    """Masks, bool (224, 224), of the named images that have an outline."""
-    outlines = load_outlines(path)
-    return {name: outline_mask(outlines[name]) for name in names & outlines.keys()}
-
-
-def _named(data: Path, names: set[str]) -> ImageSet:
-    files = [
-        file
-        for file in list_images(data, splits=("Training",))
-        if f"{file.label}/{file.path.name}" in names
-    ]
-    if not files:
-        raise ValueError(f"`names` must name images of Training. Received: {len(names)} others")
-    return ImageSet(
-        np.stack([to_uint8(load_image(file.path)) for file in files]),
-        np.array([CLASS_NAMES.index(file.label) for file in files], dtype=np.int64),
-        tuple(f"{file.label}/{file.path.name}" for file in files),
-        "",
-    )
-
-
-def _short(name: str) -> str:
-    return "/".join(Path(name).parts[-2:])
+    masks = np.stack([outline_mask(outlines[name]) for name in kept.names])
+    return Outlined(kept.images, kept.labels, masks, kept.names)

@@ -16,8 +16,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from benchmarks.held_out import held_out
 from model.config import ARTIFACTS, CLASS_NAMES, MODEL_NAME, QUANTIZATIONS
-from model.dataset import load_split, split_validation, to_float
+from model.dataset import load_split, to_float
 from model.evaluation import evaluate
 from model.export import calibration_images, export
 from model.machine import describe_machine
@@ -42,20 +43,22 @@ def compare(data: Path) -> dict[str, Any]:
     """Figures of the Keras file and of each export on the validation part."""
     metadata = json.loads((ARTIFACTS / "metadata.json").read_text(encoding="utf-8"))
     run = metadata["training"]
-    training = load_split(data, "Training")
-    _, rows = split_validation(training, run["config"]["validation_share"], run["config"]["seed"])
-    validation = training.take(rows)
+    mirrored = metadata["mirrored_averaging"]
+    validation = held_out(data)
     path = ARTIFACTS / f"{MODEL_NAME}.keras"
-    reference = keras_predictor(path)(validation.images)
+    reference = keras_predictor(path, mirrored=mirrored)(validation.images)
     model = keras.models.load_model(path, safe_mode=True)
-    calibration = calibration_images(training.images)
+    calibration = calibration_images(load_split(data, "Training").images)  # as export
     exports = {}
     for quantization in QUANTIZATIONS:
         with tempfile.TemporaryDirectory() as folder:
-            export(model, run, Path(folder), quantization=quantization, calibration=calibration)
+            export(
+                model, run, Path(folder),
+                quantization=quantization, calibration=calibration, mirrored=mirrored,
+            )  # fmt: skip
             file = Path(folder) / f"{MODEL_NAME}.tflite"
             with native_notices_silenced():
-                classifier = Classifier.load(file)
+                classifier = Classifier.load(file, calibrated=False)
             size = file.stat().st_size
         answers = [classifier.probabilities(to_float(image)) for image in validation.images]
         found = np.stack([answer[0] for answer in answers])

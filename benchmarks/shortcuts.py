@@ -1,8 +1,8 @@
 """Whether the network looks at tumours, measured on images that were held out of its run.
 
 `python -m benchmarks.shortcuts --data DIR --outlines FILE` measures the shipped `.keras` file and
-writes `benchmarks/reports/shortcuts.json`; `--model` takes another one, `--names` another list of
-held-out images (text, or a manifest of splits). Phantom pairs are kept in `data/cache`.
+writes `benchmarks/reports/shortcuts.json`; `--model` takes another one. Phantom pairs are kept in
+`data/cache`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import keras
 
 from benchmarks.held_out import held_out, outlined
 from model.config import ARTIFACTS, MODEL_NAME
-from model.export import file_hash
+from model.files import file_hash
 from model.machine import describe_machine
 from model.measuring import features_of, predictor, tails_of
 from model.occlusion import occlusion_maps
@@ -30,6 +30,7 @@ from model.pointing import (
     hits,
     point,
 )
+from model.report import keras_predictor
 from model.shortcuts import BARS, Outlined, measure, shares
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,18 +61,19 @@ def heat_map_report(model: keras.Model, images: Outlined) -> dict[str, Any]:
 def build(options: argparse.Namespace) -> dict[str, Any]:
     """The content of the report."""
     started = time.perf_counter()
-    images = outlined(held_out(options.data, options.names, options.metadata), options.outlines)
+    images = outlined(held_out(options.data), options.outlines)
     images = images.at_most(options.per_class)
     pairs = cached_pairs(options.pairs, CACHE, workers=2)
     model = keras.models.load_model(options.model, safe_mode=True)
-    report = measure(predictor(model), images, pairs)
+    predict = keras_predictor(options.model, mirrored=options.mirrored)
+    report = measure(predict, images, pairs)
     shown = images.at_most(options.heat_per_class)
     report["heat_maps"] = heat_map_report(model, shown)
     default = report["heat_maps"]["methods"][DEFAULT.name]
     report["summary"]["heat_map_hits"] = default["hits"]["all"]["share"]
     if options.occlusion_per_class:
         few = images.at_most(options.occlusion_per_class)
-        maps = occlusion_maps(predictor(model), few.images, few.labels)
+        maps = occlusion_maps(predict, few.images, few.labels)
         report["heat_maps"]["occlusion"] = {"hits": shares(hits(maps, few.masks), few.labels)}
     return {
         "command": "python -m benchmarks.shortcuts --data DIR --outlines FILE",
@@ -96,8 +98,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="dataset folder")
     parser.add_argument("--outlines", type=Path, required=True, help="JSON file of outlines")
     parser.add_argument("--model", type=Path, default=ARTIFACTS / f"{MODEL_NAME}.keras")
-    parser.add_argument("--metadata", type=Path, help="of the run, for its validation split")
-    parser.add_argument("--names", type=Path, help="list or manifest of the held-out images")
+    parser.add_argument(
+        "--mirrored", action=argparse.BooleanOptionalAction, default=True,
+        help="average over the image and its mirror image, as the exported file does",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, default=REPORT)
     parser.add_argument("--per-class", type=int, help="at most so many images of a class")
     parser.add_argument("--heat-per-class", type=int, default=60, help="of these for heat maps")

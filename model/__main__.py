@@ -1,19 +1,20 @@
-"""Command line: `python -m model audit | train | export | evaluate | classify`."""
+"""Command line: `python -m model COMMAND`; `--help` lists the commands."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import logging
+import math
 import os
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from model.config import ARTIFACTS, PRECISIONS, QUANTIZATIONS, TrainingConfig
+from model.config import ARTIFACTS, PRECISIONS, QUANTIZATIONS, STAGES
 from model.preprocessing import ImageError, load_image
 from model.runtime import DEFAULT_MODEL_PATH, Classifier, ModelFileError
-from model.splits import MANIFEST
+from model.splits import MANIFEST, PROTOCOLS
 
 SAMPLES = Path(__file__).resolve().parent.parent / "data" / "samples"
 
@@ -41,7 +42,7 @@ def _audit(options: argparse.Namespace) -> None:
 
     report = run_audit(
         options.data, options.out, options.report or REPORT,
-        outlines=options.outlines, plant=options.plant,
+        outlines=options.outlines, keep=options.keep, plant=options.plant,
     )  # fmt: skip
     copied = report["test"]["with_copy_in_training"]["all"]
     print(
@@ -51,19 +52,28 @@ def _audit(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from data.outline_files import load_outlines
+    from model.protocols import load_parts
+    from model.splits import load_manifest
     from model.training import train
 
     changes = {
         name: value
-        for name in ("epochs", "seed", "precision", "phantom_share")
+        for name in ("epochs", "learning_rate", "seed", "precision", "phantom_share")
         if (value := getattr(options, name)) is not None
     }
-    result = train(replace(TrainingConfig(), **changes), options.data, options.out)
-    best = min(result.history, key=lambda row: row["val_loss"])
-    print(
-        f"{result.folder / 'model.keras'}: validation accuracy {best['val_accuracy']:.4f} "
-        f"after epoch {best['epoch']:.0f}; next: python -m model export --run {result.folder}"
+    config = replace(STAGES[options.stage], **changes)
+    outlines = load_outlines(options.outlines) if options.outlines else None
+    parts = load_parts(options.data, load_manifest(options.splits), options.protocol)
+    result = train(
+        config, parts.training, parts.validation, options.out,
+        protocol=options.protocol, outlines=outlines, init=options.init,
+    )  # fmt: skip
+    accuracy, finished = result.history[-1]["val_accuracy"], result.folder / "model.keras"
+    figure = (
+        "no validation images" if math.isnan(accuracy) else f"validation accuracy {accuracy:.4f}"
     )
+    print(f"{finished}: {figure}; next: python -m model export --run {result.folder}")
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -93,9 +103,25 @@ def _export(options: argparse.Namespace) -> None:
         options.out,
         quantization=options.quantization,
         calibration=calibration,
+        mirrored=options.mirrored,
     )
     (options.out / "history.csv").write_bytes((options.run / "history.csv").read_bytes())
     print(json.dumps(metadata["files"], indent=2))
+
+
+def _calibrate(options: argparse.Namespace) -> None:
+    from model.calibrate import calibrate
+
+    print(json.dumps(calibrate(options.data, options.artifacts), indent=2))
+
+
+def _score(options: argparse.Namespace) -> None:
+    from model.scores import score_run, write_score
+
+    score = score_run(options.run, options.data)
+    name, test = score["protocol"] + " (leaked)" * score["leaked"], score["test"]
+    print(f"{name}: {test['correct']:,} of {test['images']:,} = {test['accuracy']:.2%}")
+    print(f"written: {write_score(score)}")
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -128,6 +154,9 @@ def _parser() -> argparse.ArgumentParser:
     audit = commands.add_parser("audit", help="find copies and divide the dataset")
     audit.add_argument("--data", type=Path, required=True, help="dataset folder")
     audit.add_argument("--outlines", type=Path, help="tumour outlines, from data.outlines")
+    audit.add_argument(
+        "--keep", type=Path, help="an earlier division whose validation images stay such"
+    )
     audit.add_argument("--out", type=Path, default=MANIFEST, help="the division to write")
     audit.add_argument("--report", type=Path, help="JSON to write; a readable .md goes beside it")
     audit.add_argument(
@@ -139,7 +168,22 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a network, or resume a run")
     train.add_argument("--data", type=Path, required=True, help="dataset folder")
     train.add_argument("--out", type=Path, required=True, help="folder of the run")
+    train.add_argument(
+        "--protocol", choices=PROTOCOLS, default="official",
+        help="which images to train and validate on",
+    )  # fmt: skip
+    train.add_argument("--outlines", type=Path, help="tumour outlines, from data.outlines")
+    train.add_argument("--splits", type=Path, default=MANIFEST, help="the dataset's division")
+    train.add_argument(
+        "--stage", choices=tuple(STAGES), default="counterfactuals",
+        help="whose settings to take; the others given here come on top",
+    )  # fmt: skip
+    train.add_argument(
+        "--init", type=Path,
+        help="finished run of the same protocol to start from: the stage before",
+    )  # fmt: skip
     train.add_argument("--epochs", type=int)
+    train.add_argument("--learning-rate", type=float, help="its peak")
     train.add_argument("--seed", type=int)
     train.add_argument("--precision", choices=PRECISIONS)
     train.add_argument("--phantom-share", type=float, help="share of draws that are phantoms")
@@ -150,7 +194,23 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--out", type=Path, default=ARTIFACTS)
     export.add_argument("--quantization", choices=QUANTIZATIONS, default="dynamic")
     export.add_argument("--data", type=Path, help="dataset folder, for int8's calibration images")
+    export.add_argument(
+        "--mirrored", action=argparse.BooleanOptionalAction, default=True,
+        help="average over the image and its mirror image",
+    )  # fmt: skip
     export.set_defaults(command=_export)
+
+    calibrate = commands.add_parser(
+        "calibrate", help="fit the constants that tell when to trust the exported network"
+    )
+    calibrate.add_argument("--data", type=Path, required=True, help="dataset folder")
+    calibrate.add_argument("--artifacts", type=Path, default=ARTIFACTS)
+    calibrate.set_defaults(command=_calibrate)
+
+    score = commands.add_parser("score", help="test a finished run under its protocol")
+    score.add_argument("--run", type=Path, required=True, help="folder of a finished run")
+    score.add_argument("--data", type=Path, required=True, help="dataset folder")
+    score.set_defaults(command=_score)
 
     evaluate = commands.add_parser("evaluate", help="evaluate the exported files")
     evaluate.add_argument("--data", type=Path, required=True, help="dataset folder")

@@ -3,6 +3,10 @@
 Input: float32 (batch, 224, 224, 1) in [0, 1]. Output: float32 (batch, 4), probabilities in
 the order of `CLASS_NAMES`. It is trained with batch normalisation (Ioffe and Szegedy 2015)
 and saved without: `fold_normalization` merges each normalisation into the layer before it.
+
+While training, a lesion head looks at the map of the seventh convolution and says of each of its
+14 x 14 cells which tumour it shows, if any. It draws the evidence into the lesion, where an
+outline is known, and is dropped with the normalisation.
 """
 
 from __future__ import annotations
@@ -12,11 +16,17 @@ from typing import Any
 import keras
 import numpy as np
 from keras import layers
+from numpy.typing import NDArray
 
 from model.config import CLASS_NAMES, IMAGE_SIZE, MODEL_NAME, ArchitectureConfig
 
 
-def build_cnn(config: ArchitectureConfig | None = None, *, normalize: bool = True) -> keras.Model:
+def build_cnn(
+    config: ArchitectureConfig | None = None,
+    *,
+    normalize: bool = True,
+    lesion_head: bool = False,
+) -> keras.Model:
     """Builds the network with fresh weights.
 
     Args:
@@ -24,13 +34,16 @@ def build_cnn(config: ArchitectureConfig | None = None, *, normalize: bool = Tru
             3,763,940 parameters once folded.
         normalize: True for the network that is trained (batch normalisation and dropout),
             False for the one that is saved (neither; every parameter trainable).
+        lesion_head: True adds the output `lesion`, float32 (batch, cells, cells, 4): for each
+            cell of 16 x 16 pixels the shares of the classes, `notumor` meaning no lesion there.
 
     Returns:
         An uncompiled `keras.Model`; layers are named conv1..8, pool1.., dense1.., probabilities.
+        Its output is a tensor, with the lesion head a dictionary `probabilities` and `lesion`.
     """
     config = config or ArchitectureConfig()
     inputs = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 1), name="image")
-    x = inputs
+    x, lesion = inputs, None
     for index, (filters, stride, pool) in enumerate(
         zip(config.filters, config.strides, config.pools, strict=True), start=1
     ):
@@ -43,6 +56,8 @@ def build_cnn(config: ArchitectureConfig | None = None, *, normalize: bool = Tru
             kernel_initializer="he_normal",
             name=f"conv{index}",
         )(x)
+        if index == config.lesion_layer and lesion_head:
+            lesion = _lesion_head(x)
         # Pooling comes before normalisation: a quarter of the pixels to normalise.
         if pool > 1:
             x = layers.MaxPooling2D(pool, name=f"pool{index}")(x)
@@ -65,7 +80,17 @@ def build_cnn(config: ArchitectureConfig | None = None, *, normalize: bool = Tru
     logits = layers.Dense(len(CLASS_NAMES), name="logits")(x)  # (batch, 4)
     # Softmax in float32 also under mixed precision, where bfloat16 would round probabilities.
     outputs = layers.Activation("softmax", dtype="float32", name="probabilities")(logits)
-    return keras.Model(inputs, outputs, name=MODEL_NAME)
+    if lesion is None:
+        return keras.Model(inputs, outputs, name=MODEL_NAME)
+    return keras.Model(inputs, {"probabilities": outputs, "lesion": lesion}, name=MODEL_NAME)
+
+
+def _lesion_head(x: Any) -> Any:
+    """Class shares of each cell: (batch, cells, cells, 256) to (batch, cells, cells, 4)."""
+    x = layers.BatchNormalization(name="lesion_norm")(x)
+    x = layers.Activation("elu", name="lesion_elu")(x)
+    x = layers.Conv2D(len(CLASS_NAMES), 1, name="lesion_logits")(x)
+    return layers.Activation("softmax", dtype="float32", name="lesion")(x)
 
 
 def fold_normalization(model: keras.Model, config: ArchitectureConfig | None = None) -> keras.Model:
@@ -101,6 +126,55 @@ def fold_normalization(model: keras.Model, config: ArchitectureConfig | None = N
             continue
         layer.set_weights(_folded_weights(source, model.get_layer(f"{layer.name}_norm")))
     return folded
+
+
+def unfold_normalization(
+    model: keras.Model, folded: keras.Model, images: NDArray[np.float32]
+) -> None:
+    """Gives a network with normalisation the weights of a folded one: the same answers.
+
+    The inverse of `fold_normalization`, up to what cannot be known: each normalisation gets the
+    mean and variance of what comes in on `images`, and the scale and shift that undo it. Kernels
+    are brought to the spread of fresh ones (He et al. 2015), which normalisation cancels, so that
+    a learning rate means the same for both. A lesion head stays as it is.
+
+    Args:
+        model: From `build_cnn(config, normalize=True)`; its weights are replaced.
+        folded: From `fold_normalization`, of the same configuration.
+        images: float32 (n, 224, 224, 1), from the training images; a few hundred do.
+    """
+    names = [layer.name for layer in folded.layers if layer.weights and layer.name != "logits"]
+    for name, (mean, variance) in zip(names, _moments(folded, names, images), strict=True):
+        kernel, bias = folded.get_layer(name).get_weights()
+        channels = kernel.reshape(-1, kernel.shape[-1])
+        scale = np.sqrt(2.0 / len(channels)) / np.maximum(channels.std(axis=0), 1e-6)
+        norm = model.get_layer(f"{name}_norm")
+        gamma = np.sqrt(variance * scale**2 + norm.epsilon) / scale
+        values = (gamma, mean, (mean - bias) * scale, variance * scale**2)
+        model.get_layer(name).set_weights([(kernel * scale).astype(np.float32)])
+        norm.set_weights([value.astype(np.float32) for value in values])
+    model.get_layer("logits").set_weights(folded.get_layer("logits").get_weights())
+
+
+def _moments(
+    folded: keras.Model, names: list[str], images: NDArray[np.float32]
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Mean and variance by channel of what each layer gives, after its pooling if it has one."""
+    layers_there = {layer.name for layer in folded.layers}
+    taps = [
+        pool if (pool := name.replace("conv", "pool")) in layers_there else name for name in names
+    ]
+    tapped = keras.Model(folded.input, [folded.get_layer(tap).output for tap in taps])
+    sums = [(0.0, 0.0, 0)] * len(taps)
+    for start in range(0, len(images), 32):
+        for i, output in enumerate(tapped.predict_on_batch(images[start : start + 32])):
+            rows = np.asarray(output, dtype=np.float64).reshape(-1, output.shape[-1])
+            total, squares, count = sums[i]
+            sums[i] = total + rows.sum(0), squares + (rows**2).sum(0), count + len(rows)
+    return [
+        (np.asarray(total / n), np.maximum(np.asarray(squares / n - (total / n) ** 2), 0.0))
+        for total, squares, n in sums
+    ]
 
 
 def _folded_weights(layer: Any, norm: Any) -> list[np.ndarray]:

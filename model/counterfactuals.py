@@ -28,12 +28,14 @@ Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 
-def paint_out(image: Image, mask: Mask) -> Image:
+def paint_out(image: Image, mask: Mask, *, margin: int = MARGIN) -> Image:
     """Fills a region from its surroundings.
 
     Args:
         image: uint8 (height, width) or (height, width, 1).
-        mask: bool (height, width), the region; it is dilated by `MARGIN` pixels.
+        mask: bool (height, width), the region.
+        margin: Pixels by which the region is dilated; training varies it, so that the width
+            of the painted rim tells nothing.
 
     Returns:
         uint8, the shape of `image`; equal to it outside the dilated region.
@@ -42,7 +44,7 @@ def paint_out(image: Image, mask: Mask) -> Image:
         ValueError: `image` or `mask` has another dtype or shape, or everything is masked.
     """
     _check(image, mask)
-    region = dilate(mask)
+    region = dilate(mask, margin)
     if region.all():
         raise ValueError("`mask` must leave pixels to paint from. Received: a mask of everything")
     flat = np.ascontiguousarray(image.reshape(mask.shape))
@@ -50,12 +52,13 @@ def paint_out(image: Image, mask: Mask) -> Image:
     return np.asarray(painted, dtype=np.uint8).reshape(image.shape)
 
 
-def control_patch(image: Image, mask: Mask, *, seed: int = 0) -> Image | None:
+def control_patch(image: Image, mask: Mask, *, seed: int = 0, margin: int = MARGIN) -> Image | None:
     """Paints out a patch of the tumour's shape where no tumour is.
 
     Args:
         image, mask: As `paint_out`.
         seed: Decides the place where the mirrored one will not do; see `control_mask`.
+        margin: As `paint_out`.
 
     Returns:
         uint8, the shape of `image`, or None where no place was found.
@@ -64,7 +67,7 @@ def control_patch(image: Image, mask: Mask, *, seed: int = 0) -> Image | None:
         ValueError: As `paint_out`.
     """
     place = control_mask(image, mask, seed=seed)
-    return None if place is None else paint_out(image, place)
+    return None if place is None else paint_out(image, place, margin=margin)
 
 
 def control_mask(image: Image, mask: Mask, *, seed: int = 0) -> Mask | None:

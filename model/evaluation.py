@@ -97,10 +97,19 @@ def evaluate(
             f"Received: {probabilities.shape} and {len(labels)} labels"
         )
     matrix = confusion_matrix(labels, probabilities.argmax(axis=1), len(class_names))
+    return evaluate_confusion(matrix, class_names) | {"loss": cross_entropy(probabilities, labels)}
+
+
+def evaluate_confusion(matrix: NDArray[np.int64], class_names: Sequence[str]) -> dict[str, Any]:
+    """The figures of `evaluate` that a confusion matrix decides: all but `loss`.
+
+    Args:
+        matrix: int64 (classes, classes), rows true classes, at least one image.
+        class_names: A name for each class.
+    """
     right = np.diag(matrix)
     support, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
-    correct = int(right.sum())
-    low, high = wilson_interval(correct, len(labels))
+    correct, total = int(right.sum()), int(matrix.sum())
     classes = {
         name: {
             "precision": _ratio(right[i], predicted[i]),
@@ -112,12 +121,11 @@ def evaluate(
     }
     present = support > 0
     return {
-        "images": len(labels),
+        "images": total,
         "correct": correct,
-        "accuracy": correct / len(labels),
-        "accuracy_95": [low, high],
+        "accuracy": correct / total,
+        "accuracy_95": list(wilson_interval(correct, total)),
         "balanced_accuracy": float((right[present] / support[present]).mean()),
-        "loss": cross_entropy(probabilities, labels),
         "confusion": matrix.tolist(),
         "classes": classes,
     }

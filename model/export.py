@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import warnings
@@ -14,8 +13,16 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from model.config import CLASS_NAMES, IMAGE_SIZE, MODEL_NAME, PARAMETER_COUNT, QUANTIZATIONS
+from model.config import (
+    CLASS_NAMES,
+    IMAGE_SIZE,
+    MAP_SHAPE,
+    MODEL_NAME,
+    PARAMETER_COUNT,
+    QUANTIZATIONS,
+)
 from model.dataset import to_float
+from model.files import file_hash
 from model.preprocessing import SETTINGS
 from model.quiet import native_notices_silenced
 
@@ -33,7 +40,11 @@ def calibration_images(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def convert(
-    model: keras.Model, quantization: str, calibration: NDArray[np.float32] | None = None
+    model: keras.Model,
+    quantization: str,
+    calibration: NDArray[np.float32] | None = None,
+    *,
+    mirrored: bool = False,
 ) -> bytes:
     """Converts a network to LiteRT with built-in operators only.
 
@@ -43,9 +54,13 @@ def convert(
             running) or "int8" (int8 weights and activations, float32 at both ends).
         calibration: float32 (n, 224, 224, 1) in [0, 1], images that show the range of the
             activations; needed for "int8".
+        mirrored: Whether the file answers with the mean of the probabilities of the image and
+            of its left-right mirror image, which then get the same answer. Features and maps
+            are always those of the image itself.
 
     Returns:
-        The content of a `.tflite` file: (1, 224, 224, 1) to (1, 4).
+        The content of a `.tflite` file: (1, 224, 224, 1) to probabilities (1, 4), features
+        (1, 512) and maps (1, 14, 14, 256); the runtime tells them apart by their shapes.
 
     Raises:
         ValueError: An unknown quantisation, or no calibration images for "int8".
@@ -62,7 +77,17 @@ def convert(
         convert_variables_to_constants_v2,
     )
 
-    call = tf.function(lambda image: model(image, training=False))
+    read = with_features(model)
+
+    def answer(image: Any) -> dict[str, Any]:
+        if not mirrored:
+            return dict(read(image, training=False))
+        pair = tf.concat([image, tf.reverse(image, axis=[2])], axis=0)  # (2, 224, 224, 1)
+        found = read(pair, training=False)
+        mean = tf.reduce_mean(found["probabilities"], axis=0, keepdims=True)
+        return {name: value[:1] for name, value in found.items()} | {"probabilities": mean}
+
+    call = tf.function(answer)
     signature = tf.TensorSpec((1, IMAGE_SIZE, IMAGE_SIZE, 1), tf.float32, name="image")
     # Without freezing, Keras 3 variables reach the file as empty resource handles.
     frozen = convert_variables_to_constants_v2(call.get_concrete_function(signature))
@@ -82,6 +107,29 @@ def convert(
         return bytes(converter.convert())
 
 
+def with_features(model: keras.Model) -> keras.Model:
+    """The network with what the detector and the heat map need.
+
+    Args:
+        model: The folded network.
+
+    Returns:
+        A model of the same layers that gives a dictionary: `probabilities` (batch, 4); `maps`
+        (batch, 14, 14, 256), the last convolution of that size through ELU, without the pooling
+        that may follow it; `features` (batch, 512), mean and standard deviation of its channels.
+    """
+    ops = keras.ops
+    convolutions = [x for x in model.layers if isinstance(x, keras.layers.Conv2D)]
+    last = [x for x in convolutions if tuple(x.output.shape[1:]) == MAP_SHAPE][-1]
+    maps = ops.elu(last.output)  # ELU rises, so pooling before or after it is the same
+    mean = ops.mean(maps, axis=(1, 2), keepdims=True)  # (batch, 1, 1, 256)
+    deviation = ops.sqrt(ops.mean(ops.square(maps - mean), axis=(1, 2)))  # (batch, 256)
+    features = ops.concatenate([ops.squeeze(mean, axis=(1, 2)), deviation], axis=-1)
+    return keras.Model(
+        model.input, {"probabilities": model.output, "features": features, "maps": maps}
+    )
+
+
 def export(
     model: keras.Model,
     run: dict[str, Any],
@@ -89,6 +137,7 @@ def export(
     *,
     quantization: str,
     calibration: NDArray[np.float32] | None = None,
+    mirrored: bool = False,
 ) -> dict[str, Any]:
     """Writes `brain_tumor_cnn.keras`, `brain_tumor_cnn.tflite` and `metadata.json`.
 
@@ -96,7 +145,7 @@ def export(
         model: The folded network of a finished run.
         run: The content of its `run.json`, copied into the metadata.
         out: Folder, made when missing.
-        quantization, calibration: As `convert`.
+        quantization, calibration, mirrored: As `convert`.
 
     Returns:
         The metadata.
@@ -112,7 +161,9 @@ def export(
         )
     out.mkdir(parents=True, exist_ok=True)
     model.save(out / f"{MODEL_NAME}.keras")
-    (out / f"{MODEL_NAME}.tflite").write_bytes(convert(model, quantization, calibration))
+    (out / f"{MODEL_NAME}.tflite").write_bytes(
+        convert(model, quantization, calibration, mirrored=mirrored)
+    )
     metadata = {
         "name": MODEL_NAME,
         "version": VERSION,
@@ -120,6 +171,7 @@ def export(
         "preprocessing": SETTINGS,
         "parameters": PARAMETER_COUNT,
         "quantization": quantization,
+        "mirrored_averaging": mirrored,
         "files": {
             path.name: {"sha256": file_hash(path), "bytes": path.stat().st_size}
             for path in (out / f"{MODEL_NAME}.keras", out / f"{MODEL_NAME}.tflite")
@@ -129,8 +181,3 @@ def export(
     text = json.dumps(metadata, indent=2) + "\n"
     (out / "metadata.json").write_text(text, encoding="utf-8")
     return metadata
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

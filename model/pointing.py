@@ -58,7 +58,7 @@ class HeatMethod:
 
 
 DEPTHS = ("elu3", "elu4", "elu6", "conv7", "elu7", "elu8")
-DEFAULT = HeatMethod(("elu4",), sigma=8.0)
+DEFAULT = HeatMethod(("conv7",), sigma=8.0)
 """The one to show unless a report says another is better."""
 
 CANDIDATES: tuple[HeatMethod, ...] = (

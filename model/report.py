@@ -1,13 +1,15 @@
-"""Evaluates the exported files on every split and gives the content of `evaluation.json`.
+"""What `evaluation.json` holds: the shipped files on every set of images, and every protocol.
 
 The official test split shares images with Training; its figures are always given with the two
-parts: test images with a near-identical or mirrored copy in Training, and those without.
+parts: test images with a near-identical or mirrored copy in Training, and those without. The
+figures of the other protocols come from networks trained for them alone, whose scores
+`model.scores` left in `benchmarks/reports/runs/`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from model.audit import COPY_THRESHOLD
-from model.config import CLASS_NAMES, MODEL_NAME, TrainingConfig
-from model.dataset import (
-    ImageSet,
-    load_gallery,
-    load_split,
-    make_phantoms,
-    split_validation,
-    to_float,
-)
+from model.config import CLASS_NAMES, MODEL_NAME
+from model.dataset import ImageSet, load_gallery, make_phantoms, to_float
 from model.evaluation import evaluate
 from model.machine import describe_machine
+from model.protocols import Parts, load_parts
 from model.runtime import Classifier
-from model.splits import Manifest, load_manifest
+from model.scores import RUN_REPORTS, read_scores, summarise
+from model.splits import load_manifest
+from model.trust_report import trust_sections
 
 PHANTOM_SEED = 2_000_000
 
@@ -37,25 +34,15 @@ Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 def evaluation_sets(
-    data: Path,
-    config: TrainingConfig,
-    samples: Path,
-    phantoms_per_class: int = 100,
-    *,
-    manifest: Manifest | None = None,
+    parts: Parts, unseen: Collection[str], samples: Path, phantoms_per_class: int = 100
 ) -> dict[str, ImageSet]:
     """The image sets of the report, by name.
 
     Args:
-        data: Dataset folder.
-        config: Settings of the run that is evaluated, for its validation split.
+        parts: The images under `official`.
+        unseen: Files ("Testing/class/name") of the test images without a copy in Training.
         samples: Folder of the embedded gallery.
         phantoms_per_class: How many phantoms to draw.
-        manifest: The dataset's division, which says which test images have a copy in Training;
-            by default `data/splits.csv`.
-
-    Raises:
-        ManifestError: The manifest does not name an image.
 
     Returns:
         `train` and `validation` (parts of Training), `test` (the official split), its parts
@@ -63,32 +50,45 @@ def evaluation_sets(
         seeds of their own) and `gallery` (the 40 embedded phantoms). A part that would be empty
         is left out.
     """
-    training, test = load_split(data, "Training"), load_split(data, "Testing")
-    train_rows, validation_rows = split_validation(training, config.validation_share, config.seed)
-    manifest = manifest or load_manifest()
-    copied = np.isin(
-        manifest.groups(test.names, "Testing"), manifest.groups(training.names, "Training")
-    )
     sets = {
-        "train": training.take(train_rows),
-        "validation": training.take(validation_rows),
-        "test": test,
-        "test_with_copy_in_training": test.take(np.flatnonzero(copied)),
-        "test_unseen": test.take(np.flatnonzero(~copied)),
+        "train": parts.training,
+        "validation": parts.validation,
+        **official_sets(parts.test, unseen),
         "phantoms": make_phantoms(phantoms_per_class, PHANTOM_SEED),
         "gallery": load_gallery(samples),
     }
-    return {name: images for name, images in sets.items() if len(images)}
+    return {name: images for name, images in sets.items() if images is not None and len(images)}
 
 
-def keras_predictor(path: Path) -> Predict:
-    """Probabilities of a `.keras` file, loaded in safe mode: uint8 (n, 224, 224, 1) to (n, 4)."""
+def official_sets(test: ImageSet, unseen: Collection[str]) -> dict[str, ImageSet]:
+    """The official test split and its two parts, by name, from the files of the unseen images."""
+    alone = np.array([f"Testing/{name}" in unseen for name in test.names])
+    return {
+        "test": test,
+        "test_with_copy_in_training": test.take(np.flatnonzero(~alone)),
+        "test_unseen": test.take(np.flatnonzero(alone)),
+    }
+
+
+def keras_predictor(path: Path, *, mirrored: bool) -> Predict:
+    """Probabilities of a `.keras` file, loaded in safe mode: uint8 (n, 224, 224, 1) to (n, 4).
+
+    Args:
+        path: The file.
+        mirrored: Whether to average over each image and its left-right mirror image, as the
+            exported file does where its metadata say so.
+    """
     model = keras.models.load_model(path, safe_mode=True)
 
     def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         starts = tqdm(range(0, len(images), 64), desc=path.name, leave=False, disable=None)
-        batches = (to_float(images[start : start + 64]) for start in starts)
-        found = [np.asarray(model.predict_on_batch(batch)) for batch in batches]
+        found = []
+        for start in starts:
+            batch = to_float(images[start : start + 64])
+            answer = np.asarray(model.predict_on_batch(batch))
+            if mirrored:
+                answer = (answer + np.asarray(model.predict_on_batch(batch[:, :, ::-1]))) / 2
+            found.append(answer)
         return np.concatenate(found).astype(np.float32)
 
     return predict
@@ -105,7 +105,7 @@ def litert_predictor(classifier: Classifier) -> Predict:
 
 
 def build_report(data: Path, artifacts: Path, samples: Path) -> dict[str, Any]:
-    """Evaluates both exported files.
+    """Evaluates both exported files and gathers the protocols.
 
     Args:
         data: Dataset folder.
@@ -113,28 +113,26 @@ def build_report(data: Path, artifacts: Path, samples: Path) -> dict[str, Any]:
         samples: Folder of the embedded gallery.
 
     Returns:
-        JSON-ready: `command`, `machine`, `model` (name, version, file hashes), `protocol` (what
-        is leaked, and how it was found), `files`: {"keras", "litert"} -> set -> figures of
-        `model.evaluation.evaluate`, and `agreement` between the two files on the test split.
+        JSON-ready: `command`, `machine`, `model` (name, version, file hashes), `sets` (what is in
+        each, and that the official split is leaked), `files`: {"keras", "litert"} -> set ->
+        figures of `model.evaluation.evaluate`, `agreement` between the two files on the test
+        split, `calibration`, `conformal` and `ood` (of `model.trust_report`), and `protocols` ->
+        name -> figures, as `model.scores.summarise` gives them.
     """
     metadata = json.loads((artifacts / "metadata.json").read_text(encoding="utf-8"))
-    run = metadata["training"]["config"]
-    config = TrainingConfig(validation_share=run["validation_share"], seed=run["seed"])
-    sets = evaluation_sets(data, config, samples)
+    manifest = load_manifest()
+    sets = evaluation_sets(load_parts(data, manifest, "official"), manifest.unseen(), samples)
+    classifier = Classifier.load(artifacts / f"{MODEL_NAME}.tflite")
     predictors = {
-        "keras": keras_predictor(artifacts / f"{MODEL_NAME}.keras"),
-        "litert": litert_predictor(Classifier.load(artifacts / f"{MODEL_NAME}.tflite")),
+        "keras": keras_predictor(
+            artifacts / f"{MODEL_NAME}.keras", mirrored=metadata["mirrored_averaging"]
+        ),
+        "litert": litert_predictor(classifier),
     }
-    files: dict[str, dict[str, Any]] = {}
-    on_test = {}
-    for file, predict in predictors.items():
-        files[file] = {}
-        for name, images in sets.items():
-            probabilities = predict(images.images)
-            files[file][name] = evaluate(probabilities, images.labels, CLASS_NAMES)
-            if name == "test":
-                on_test[file] = probabilities
-    same = on_test["keras"].argmax(axis=1) == on_test["litert"].argmax(axis=1)
+    found = {
+        file: {name: predict(images.images) for name, images in sets.items()}
+        for file, predict in predictors.items()
+    }
     return {
         "command": "python -m model evaluate",
         "machine": describe_machine(),
@@ -143,18 +141,28 @@ def build_report(data: Path, artifacts: Path, samples: Path) -> dict[str, Any]:
             "version": metadata["version"],
             "files": {name: file["sha256"] for name, file in metadata["files"].items()},
         },
-        "protocol": {
-            "name": "official (leaked)",
-            "copy_threshold": COPY_THRESHOLD,
+        "sets": {
+            "protocol": "official (leaked)",
             "test_images": len(sets["test"]),
             "test_images_with_copy_in_training": len(sets.get("test_with_copy_in_training", ())),
             "phantom_seed": PHANTOM_SEED,
         },
-        "files": files,
-        "agreement": {
-            "same_label": float(same.mean()),
-            "largest_probability_difference": float(
-                np.abs(on_test["keras"] - on_test["litert"]).max()
-            ),
+        "files": {
+            file: {
+                name: evaluate(answers[name], images.labels, CLASS_NAMES)
+                for name, images in sets.items()
+            }
+            for file, answers in found.items()
         },
+        "agreement": _agreement(found["keras"]["test"], found["litert"]["test"]),
+        **trust_sections(classifier, sets),
+        "protocols": summarise(read_scores(RUN_REPORTS)),
+    }
+
+
+def _agreement(keras_file: NDArray[np.float32], litert: NDArray[np.float32]) -> dict[str, float]:
+    same = keras_file.argmax(axis=1) == litert.argmax(axis=1)
+    return {
+        "same_label": float(same.mean()),
+        "largest_probability_difference": float(np.abs(keras_file - litert).max()),
     }

@@ -17,13 +17,14 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from model.config import ARTIFACTS, IMAGE_SIZE, MODEL_NAME
+from model.config import ARTIFACTS, FEATURE_COUNT, IMAGE_SIZE, MAP_SHAPE, MODEL_NAME
+from model.trust import TRUST_FILE, Trust, TrustFileError, load_trust
 
 DEFAULT_MODEL_PATH = ARTIFACTS / f"{MODEL_NAME}.tflite"
 
 
 class ModelFileError(RuntimeError):
-    """The model file or its metadata is missing, damaged or does not fit; one sentence."""
+    """A file of the model is missing, damaged or does not fit; one sentence."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,42 @@ class Prediction:
     """What the network says of one image.
 
     Attributes:
-        label: Name of the most probable class.
+        label: Name of the most probable class, also where it abstains.
         confidence: Its probability, in [0, 1].
-        probabilities: Probability of each class, in the order of the network's outputs.
+        probabilities: Calibrated probability of each class, in the order of the network's outputs.
         milliseconds: Time of the inference alone.
+        prediction_set: Names of the classes that remain plausible, the most probable first; at
+            least one.
+        abstained: Whether the answer should not be relied on: `model.trust.RULE`.
+        in_distribution: Whether the picture looks like a brain MRI.
+        ood_score, ood_threshold: Distance from brain MRIs, and the largest that passes for one.
     """
 
     label: str
     confidence: float
     probabilities: dict[str, float]
+    milliseconds: float
+    prediction_set: tuple[str, ...]
+    abstained: bool
+    in_distribution: bool
+    ood_score: float
+    ood_threshold: float
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the exported network gives for one image, before any constant is applied.
+
+    Attributes:
+        probabilities: float32 (4,).
+        features: float32 (512,), for the not-an-MRI detector.
+        maps: float32 (14, 14, 256), for heat maps.
+        milliseconds: Time of the inference alone.
+    """
+
+    probabilities: NDArray[np.float32]
+    features: NDArray[np.float32]
+    maps: NDArray[np.float32]
     milliseconds: float
 
 
@@ -54,49 +82,42 @@ class Classifier:
         name: str,
         sha256: str,
         path: Path,
+        trust: Trust | None,
         load_milliseconds: float,
     ) -> None:
         self.class_names = class_names
         self.name = name
         self.sha256 = sha256
         self.path = path
+        self.trust = trust
         self.load_milliseconds = load_milliseconds
         self._interpreter = interpreter
         self._input = interpreter.get_input_details()[0]["index"]
-        self._output = interpreter.get_output_details()[0]["index"]
+        self._outputs = _find_outputs(interpreter, len(class_names))
         self._lock = threading.Lock()  # an interpreter is not thread-safe
 
     @classmethod
     def load(
-        cls, path: str | Path = DEFAULT_MODEL_PATH, *, threads: int | None = None
+        cls,
+        path: str | Path = DEFAULT_MODEL_PATH,
+        *,
+        threads: int | None = None,
+        calibrated: bool = True,
     ) -> Classifier:
-        """Loads a `.tflite` file and the `metadata.json` beside it.
+        """Loads a `.tflite` file, with the `metadata.json` and the `trust.npz` beside it.
 
         Args:
             path: The model file.
             threads: Threads of one inference; by default LiteRT's own choice.
+            calibrated: False to do without `trust.npz`; `predict` then cannot be used.
 
         Raises:
-            ModelFileError: A file is missing or damaged, or the two do not belong together.
+            ModelFileError: A file is missing or damaged, or they do not belong together.
         """
         started = time.perf_counter()
         path = Path(path)
         metadata = _read_metadata(path.with_name("metadata.json"))
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise ModelFileError(
-                f"The model file {path} could not be read ({error.strerror}); "
-                "`python -m model export` makes it."
-            ) from error
-        sha256 = hashlib.sha256(content).hexdigest()
-        described = metadata["files"].get(path.name)
-        expected = described.get("sha256") if isinstance(described, dict) else None
-        if sha256 != expected:
-            raise ModelFileError(
-                f"The model file {path} is damaged or not the one its metadata.json describes: "
-                f"its SHA-256 is {sha256}, expected {expected}."
-            )
+        content, sha256 = _read_checked(path, metadata, "export")
         try:
             interpreter = Interpreter(model_content=content, num_threads=threads)
             interpreter.allocate_tensors()
@@ -112,17 +133,15 @@ class Classifier:
             name=str(metadata["name"]),
             sha256=sha256,
             path=path,
+            trust=_read_trust(path, metadata) if calibrated else None,
             load_milliseconds=(time.perf_counter() - started) * 1000,
         )
 
-    def probabilities(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+    def outputs(self, image: NDArray[np.float32]) -> Outputs:
         """Runs the network.
 
         Args:
             image: float32 (224, 224, 1) in [0, 1].
-
-        Returns:
-            Probabilities, float32 (4,), and the milliseconds the inference took.
 
         Raises:
             ValueError: `image` has another shape, dtype or range.
@@ -132,22 +151,70 @@ class Classifier:
             started = time.perf_counter()
             self._interpreter.set_tensor(self._input, image[np.newaxis])  # (1, 224, 224, 1)
             self._interpreter.invoke()
-            output: NDArray[np.float32] = self._interpreter.get_tensor(self._output)[0]  # (4,)
-            return output, (time.perf_counter() - started) * 1000
+            milliseconds = (time.perf_counter() - started) * 1000
+            found = {  # copies
+                name: self._interpreter.get_tensor(index)[0]
+                for name, index in self._outputs.items()
+            }
+        return Outputs(**found, milliseconds=milliseconds)
+
+    def probabilities(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+        """Uncalibrated probabilities, float32 (4,), and milliseconds; otherwise as `outputs`."""
+        found = self.outputs(image)
+        return found.probabilities, found.milliseconds
 
     def predict(self, image: NDArray[np.float32]) -> Prediction:
-        """Classifies one image.
+        """Classifies one image, or abstains.
 
-        Args, Raises: As `probabilities`.
+        Args, Raises: As `outputs`; ModelFileError where the constants were not loaded.
         """
-        output, milliseconds = self.probabilities(image)
-        best = int(output.argmax())
+        if self.trust is None:
+            raise ModelFileError(f"The model {self.path} was loaded without its {TRUST_FILE}.")
+        found = self.outputs(image)
+        judged = self.trust.judge(found.probabilities, found.features)
+        best = judged.members[0]
         return Prediction(
             label=self.class_names[best],
-            confidence=float(output[best]),
-            probabilities={n: float(p) for n, p in zip(self.class_names, output, strict=True)},
-            milliseconds=milliseconds,
+            confidence=float(judged.probabilities[best]),
+            probabilities={
+                n: float(p) for n, p in zip(self.class_names, judged.probabilities, strict=True)
+            },
+            milliseconds=found.milliseconds,
+            prediction_set=tuple(self.class_names[k] for k in judged.members),
+            abstained=judged.abstained,
+            in_distribution=judged.in_distribution,
+            ood_score=judged.ood_score,
+            ood_threshold=judged.ood_threshold,
         )
+
+
+def _read_checked(path: Path, metadata: dict[str, Any], command: str) -> tuple[bytes, str]:
+    """The content of a file and its SHA-256, which the metadata must name."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(
+            f"The model file {path} could not be read ({error.strerror}); "
+            f"`python -m model {command}` makes it."
+        ) from error
+    sha256 = hashlib.sha256(content).hexdigest()
+    described = metadata["files"].get(path.name)
+    expected = described.get("sha256") if isinstance(described, dict) else None
+    if sha256 != expected:
+        raise ModelFileError(
+            f"The model file {path} is damaged or not the one its metadata.json describes: "
+            f"its SHA-256 is {sha256}, expected {expected}."
+        )
+    return content, sha256
+
+
+def _read_trust(path: Path, metadata: dict[str, Any]) -> Trust:
+    constants = path.with_name(TRUST_FILE)
+    content, _ = _read_checked(constants, metadata, "calibrate")
+    try:
+        return load_trust(content, constants, len(metadata["classes"]), FEATURE_COUNT)
+    except TrustFileError as error:
+        raise ModelFileError(str(error)) from error
 
 
 def _read_metadata(path: Path) -> dict[str, Any]:
@@ -171,16 +238,40 @@ def _read_metadata(path: Path) -> dict[str, Any]:
     return dict(metadata)
 
 
+def _output_shapes(classes: int) -> dict[str, tuple[int, ...]]:
+    return {
+        "probabilities": (1, classes),
+        "features": (1, FEATURE_COUNT),
+        "maps": (1, *MAP_SHAPE),
+    }
+
+
+def _find_outputs(interpreter: Interpreter, classes: int) -> dict[str, int]:
+    """Tensor indices by output; a file keeps no order, and shapes tell outputs apart."""
+    places = {
+        tuple(int(side) for side in end["shape"]): end["index"]
+        for end in interpreter.get_output_details()
+    }
+    return {name: places[shape] for name, shape in _output_shapes(classes).items()}
+
+
 def _check_shapes(interpreter: Interpreter, path: Path, classes: int) -> None:
-    received = [
-        f"{np.dtype(end['dtype']).name} {tuple(int(side) for side in end['shape'])}"
-        for end in (interpreter.get_input_details()[0], interpreter.get_output_details()[0])
-    ]
-    legal = [f"float32 {(1, IMAGE_SIZE, IMAGE_SIZE, 1)}", f"float32 {(1, classes)}"]
-    if received != legal:
-        raise ModelFileError(
-            f"The model file {path} must map {' to '.join(legal)}; it maps {' to '.join(received)}."
+    def described(ends: list[dict[str, Any]]) -> str:
+        shapes = sorted(
+            (len(end["shape"]), *map(int, end["shape"]), np.dtype(end["dtype"]).name)
+            for end in ends
         )
+        return " and ".join(f"{dtype} {tuple(sides)}" for _, *sides, dtype in shapes)
+
+    legal_ends = [{"shape": s, "dtype": np.float32} for s in _output_shapes(classes).values()]
+    legal_input = [{"shape": (1, IMAGE_SIZE, IMAGE_SIZE, 1), "dtype": np.float32}]
+    legal = f"{described(legal_input)} to {described(legal_ends)}"
+    received = (
+        f"{described(interpreter.get_input_details())} to "
+        f"{described(interpreter.get_output_details())}"
+    )
+    if received != legal:
+        raise ModelFileError(f"The model file {path} must map {legal}; it maps {received}.")
 
 
 def _check_image(image: NDArray[np.float32]) -> None:

@@ -122,31 +122,33 @@ def load_manifest(path: Path = MANIFEST) -> Manifest:
     """Reads a manifest.
 
     Raises:
-        ManifestError: It cannot be read, lacks a column, names a file twice or an unknown role.
+        ManifestError: It cannot be read, lacks a column, names a file twice, or has an unknown
+            role, group or fold.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
-            lines = list(reader)
-    except (OSError, UnicodeDecodeError) as error:
+            columns, lines = reader.fieldnames or (), list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"The manifest {path} could not be read ({error}); {_REMEDY}") from None
     wanted = {*COLUMNS}
-    if lacking := sorted(wanted - set(reader.fieldnames or ())):
+    if lacking := sorted(wanted - set(columns)):
         raise ManifestError(f"The manifest {path} lacks the columns {', '.join(lacking)}")
     rows: dict[str, dict[str, str]] = {}
     for line in lines:
         name = line["file"]
         if name in rows:
             raise ManifestError(f"The manifest {path} names {name} twice")
-        if line["fold"] not in map(str, range(FOLDS)):
-            raise ManifestError(
-                f"`fold` must be in 0..{FOLDS - 1}. Received: {line['fold']!r} for {name} in {path}"
-            )
         for protocol, legal in ROLES.items():
             if line[protocol] not in legal:
                 raise ManifestError(
                     f"`{protocol}` must be one of {', '.join(legal)}. "
                     f"Received: {line[protocol]!r} for {name} in {path}"
                 )
+        if line["fold"] not in map(str, range(FOLDS)) or not (line["group"] or "").isdecimal():
+            raise ManifestError(
+                f"`group` must be a number and `fold` one of 0..{FOLDS - 1}. "
+                f"Received: {line['group']!r} and {line['fold']!r} for {name} in {path}"
+            )
         rows[name] = line
     return Manifest(path, rows)

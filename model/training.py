@@ -2,11 +2,11 @@
 
 A run lives in one folder:
 
-- `run.json`: configuration, data counts and hash, library versions, machine;
+- `run.json`: configuration, data counts and hash, library versions, machine, earlier stages;
 - `history.csv`: a row an epoch;
-- `last.keras`: network and optimizer after the last epoch, `best.keras`: at the lowest
-  validation loss;
-- `model.keras`: the finished network, normalisation folded in, written at the end.
+- `last.keras`: network, lesion head and optimizer after the last epoch;
+- `model.keras`: the finished network, normalisation folded in and its probabilities corrected for
+  the draws' distribution, written at the end.
 
 Only `keras.*` is called, so the code runs on the TensorFlow and the JAX backend.
 """
@@ -16,10 +16,11 @@ from __future__ import annotations
 import csv
 import json
 import logging
+import math
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -27,26 +28,26 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from model.architecture import build_cnn, fold_normalization
-from model.config import TrainingConfig
-from model.dataset import (
-    ImageSet,
-    TrainingFlow,
-    cached_phantoms,
-    load_split,
-    one_hot,
-    split_validation,
-    to_float,
-)
+from data.outline_files import Outline
+from model.architecture import build_cnn, fold_normalization, unfold_normalization
+from model.config import CLASS_NAMES, NO_TUMOUR, TrainingConfig
+from model.dataset import ImageSet, to_float
+from model.evaluation import cross_entropy
+from model.files import file_hash
 from model.machine import describe_machine
+from model.training_data import TrainingFlow, cached_phantoms, prefetched
 
 log = logging.getLogger(__name__)
 
 HISTORY_FIELDS = (
-    "epoch", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy", "seconds",
+    "epoch", "learning_rate", "loss", "lesion_loss", "accuracy", "val_loss",
+    "val_accuracy", "seconds",
 )  # fmt: skip
+UNFOLDED_ON = 512
+"""Training images on which the normalisation of a network to start from is measured anew."""
 
 
 class RunError(RuntimeError):
@@ -58,7 +59,7 @@ class TrainingResult:
     """A finished run.
 
     Attributes:
-        model: The folded network, float32, 3,763,940 parameters.
+        model: The folded and corrected network, float32, 3,763,940 parameters.
         history: A row an epoch with the fields of `HISTORY_FIELDS`.
         folder: The run's folder.
         run: The content of `run.json`.
@@ -71,114 +72,253 @@ class TrainingResult:
 
 
 def train(
-    config: TrainingConfig, data: Path | None, out: Path, *, dataset: ImageSet | None = None
+    config: TrainingConfig,
+    training: ImageSet,
+    validation: ImageSet | None,
+    out: Path,
+    *,
+    protocol: str = "official",
+    outlines: Mapping[str, Outline] | None = None,
+    init: Path | None = None,
 ) -> TrainingResult:
     """Trains a network, or carries on with or reads back the run in `out`.
 
+    The learning rate ends near zero, and the last epoch's weights are kept: nothing is selected,
+    so a run needs no validation images. Where there are some, their figures enter the history.
+
     Args:
         config: Settings of the run.
-        data: Dataset folder; its Training split is used. Not needed with `dataset`.
+        training: Images to train on.
+        validation: Images to report on after each epoch, or None.
         out: Folder of the run, made when missing.
-        dataset: Images to use instead of a folder.
+        protocol: Name of the division the images come from, kept in `run.json`.
+        outlines: Tumour outlines by image name. Without them there are no counterfactuals, and
+            the network is left free to tell the classes apart by style.
+        init: Folder of a finished run of the same protocol to start from, instead of from
+            fresh weights. Where it holds no `last.keras`, as for a released network, its
+            normalisation is measured anew.
 
     Returns:
         The finished run. A finished run in `out` is returned as it is.
 
     Raises:
-        RunError: `out` holds a run with other settings or other data.
-        data.layout.DatasetError: The dataset folder is not usable.
+        RunError: `out` holds a run with other settings or other data, or `init` is no finished
+            run of the same protocol.
     """
-    if dataset is None:
-        if data is None:
-            raise ValueError("`data` must be a folder unless `dataset` is given. Received: None")
-        dataset = load_split(data, "Training")
+    if init is not None:
+        _check_init(init, protocol)
     out.mkdir(parents=True, exist_ok=True)
-    train_rows, validation_rows = split_validation(dataset, config.validation_share, config.seed)
-    run = _check_or_write(
-        out / "run.json", _describe(config, dataset, len(train_rows), len(validation_rows))
-    )
+    outlined = sum(name in (outlines or {}) for name in training.names)
+    if not outlined:
+        log.warning(
+            "no tumour outlines: training without counterfactuals, which leaves the network free "
+            "to look at style instead of tumours; python -m data.outlines makes them"
+        )
+    described = _describe(config, protocol, training, validation, outlined)
+    described["earlier"] = _stages(init) if init else []
+    described["data"]["init"] = described["earlier"][-1]["sha256"] if init else None
+    run = _check_or_write(out / "run.json", described)
     history = read_history(out / "history.csv")
     if not (out / "model.keras").exists():
-        parts = dataset.take(train_rows), dataset.take(validation_rows)
-        history = _fit(config, *parts, out, history)
-        best = keras.models.load_model(out / "best.keras")
-        fold_normalization(best, config.architecture).save(out / "model.keras")
+        history = _Run(config, training, validation, outlines or {}, out, init).fit(history)
+        finished = keras.models.load_model(out / "last.keras")
+        folded = fold_normalization(finished, config.architecture)
+        shift = prior_correction(config, training, outlines or {})
+        kernel, bias = folded.get_layer("logits").get_weights()
+        folded.get_layer("logits").set_weights([kernel, bias + shift])
+        _save(folded, out / "model.keras")
     return TrainingResult(keras.models.load_model(out / "model.keras"), history, out, run)
 
 
-def _fit(
-    config: TrainingConfig,
-    training: ImageSet,
-    validation: ImageSet,
-    out: Path,
-    history: list[dict[str, float]],
-) -> list[dict[str, float]]:
-    """Runs the epochs that are missing and returns the whole history."""
-    keras.utils.set_random_seed(config.seed)
-    steps = len(TrainingFlow(training, None, config, 0))
-    model = fresh = _new_network(config, steps)
-    if (out / "last.keras").exists():
-        model = keras.models.load_model(out / "last.keras")
+@dataclass(frozen=True)
+class _Run:
+    """One run's inputs, and its loop over the epochs that are missing."""
+
+    config: TrainingConfig
+    training: ImageSet
+    validation: ImageSet | None
+    outlines: Mapping[str, Outline]
+    out: Path
+    init: Path | None
+
+    @property
+    def steps(self) -> int:
+        return max(1, len(self.training) // self.config.batch_size)
+
+    def fit(self, history: list[dict[str, float]]) -> list[dict[str, float]]:
+        """Runs the epochs that are missing and returns the whole history."""
+        config, out = self.config, self.out
+        keras.utils.set_random_seed(config.seed)
+        model, history = self._resume(history)
+        phantoms = None
+        if config.phantom_share:
+            phantoms = cached_phantoms(config.phantoms_per_class, config.phantom_seed, out)
+        with tqdm(
+            total=config.epochs * self.steps, initial=len(history) * self.steps, unit="step",
+            desc="training", mininterval=1 if sys.stderr.isatty() else 30,
+        ) as bar:  # fmt: skip
+            for epoch in range(len(history), config.epochs):
+                started = time.perf_counter()
+                flow = TrainingFlow(
+                    self.training, config, epoch, outlines=self.outlines, phantoms=phantoms
+                )
+                row = self._row(model, epoch, _one_epoch(model, flow, bar), started)
+                history.append(row)
+                _write_history(out / "history.csv", history)
+                _save(model, out / "last.keras")  # last: the epochs that it has seen are complete
+                log.info(" ".join(f"{key}={value:.5g}" for key, value in row.items()))
+        return history
+
+    def _resume(
+        self, history: list[dict[str, float]]
+    ) -> tuple[keras.Model, list[dict[str, float]]]:
+        """The network of the last complete epoch, or a new one, and the history up to it."""
+        # First, also when resuming: its layers must draw the seeds that they drew at the start.
+        fresh = self._new_network()
+        if not (self.out / "last.keras").exists():
+            if self.init is not None:
+                self._start_from(fresh, self.init)
+            return fresh, []
+        model = keras.models.load_model(self.out / "last.keras")
         seen = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
         _continue_dropout(model, fresh, seen)
         # A stop between the two writes leaves a row of an epoch that the network has not seen.
-        history = history[: seen // steps]
-        log.info("resuming epoch=%d epochs=%d", len(history), config.epochs)
-    else:
-        history = []
-    phantoms = None
-    checked = to_float(validation.images), one_hot(validation.labels)
-    with tqdm(
-        total=config.epochs * steps, initial=len(history) * steps, unit="step", desc="training",
-        mininterval=1 if sys.stderr.isatty() else 30,
-    ) as bar:  # fmt: skip
-        tick = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
-        for epoch in range(len(history), config.epochs):
-            if phantoms is None and config.phantom_share and epoch >= config.phantom_start_epoch:
-                phantoms = cached_phantoms(config.phantoms_per_class, config.phantom_seed, out)
-            started = time.perf_counter()
-            flow = TrainingFlow(training, phantoms, config, epoch)
-            fitted = model.fit(flow, verbose=0, shuffle=False, callbacks=[tick])
-            scores = model.evaluate(*checked, batch_size=64, verbose=0, return_dict=True)
-            row = {
-                "epoch": float(epoch + 1),
-                "learning_rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)),
-                "loss": float(fitted.history["loss"][0]),
-                "accuracy": float(fitted.history["accuracy"][0]),
-                "val_loss": float(scores["loss"]),
-                "val_accuracy": float(scores["accuracy"]),
-                "seconds": time.perf_counter() - started,
-            }
-            if not history or row["val_loss"] < min(past["val_loss"] for past in history):
-                _save(model, out / "best.keras")
-            history.append(row)
-            _write_history(out / "history.csv", history)
-            _save(model, out / "last.keras")  # last: the epochs that it has seen are complete
-            left = (config.epochs - epoch - 1) * row["seconds"] / 60
-            log.info(
-                "epoch=%d epochs=%d loss=%.4f accuracy=%.4f val_loss=%.4f val_accuracy=%.4f "
-                "seconds=%.0f minutes_left=%.0f",
-                epoch + 1, config.epochs, row["loss"], row["accuracy"], row["val_loss"],
-                row["val_accuracy"], row["seconds"], left,
-            )  # fmt: skip
-    return history
+        history = history[: seen // self.steps]
+        log.info("resuming after epoch=%d of epochs=%d", len(history), self.config.epochs)
+        return model, history
+
+    def _start_from(self, fresh: keras.Model, init: Path) -> None:
+        """Gives a new network the weights of a finished run, or of a released network."""
+        if (init / "last.keras").exists():
+            fresh.set_weights(keras.models.load_model(init / "last.keras").get_weights())
+            return
+        rows = np.random.default_rng(self.config.seed).permutation(len(self.training))
+        sample = to_float(self.training.images[rows[:UNFOLDED_ON]])
+        unfold_normalization(fresh, keras.models.load_model(init / "model.keras"), sample)
+
+    def _new_network(self) -> keras.Model:
+        config = self.config
+        previous = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(choose_precision(config.precision))
+        try:
+            model = build_cnn(config.architecture, lesion_head=True)
+        finally:
+            keras.config.set_dtype_policy(previous)
+        model.compile(
+            optimizer=keras.optimizers.Adamax(learning_rate_schedule(config, self.steps)),
+            loss={
+                "probabilities": keras.losses.CategoricalCrossentropy(
+                    label_smoothing=config.label_smoothing
+                ),
+                "lesion": keras.losses.CategoricalCrossentropy(),
+            },
+            loss_weights={"probabilities": 1.0, "lesion": config.lesion_loss_weight},
+            metrics={"probabilities": "accuracy"},
+            # XLA's convolutions are slower than oneDNN's on a CPU; JAX has nothing else.
+            jit_compile=keras.backend.backend() == "jax",
+        )
+        return model
+
+    def _row(
+        self, model: keras.Model, epoch: int, fitted: dict[str, float], started: float
+    ) -> dict[str, float]:
+        """The history's row of an epoch; validation figures are nan where there are no images."""
+        loss, accuracy = math.nan, math.nan
+        if self.validation is not None and len(self.validation):
+            found = predict(model, self.validation.images)
+            loss = cross_entropy(found, self.validation.labels)
+            accuracy = float((found.argmax(axis=1) == self.validation.labels).mean())
+        return {
+            "epoch": float(epoch + 1),
+            "learning_rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)),
+            "loss": fitted["probabilities_loss"],
+            "lesion_loss": fitted["lesion_loss"],
+            "accuracy": fitted["probabilities_accuracy"],
+            "val_loss": loss,
+            "val_accuracy": accuracy,
+            "seconds": time.perf_counter() - started,
+        }
 
 
-def _new_network(config: TrainingConfig, steps: int) -> keras.Model:
-    previous = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(choose_precision(config.precision))
-    try:
-        model = build_cnn(config.architecture)
-    finally:
-        keras.config.set_dtype_policy(previous)
-    model.compile(
-        optimizer=keras.optimizers.Adamax(learning_rate_schedule(config, steps)),
-        loss="categorical_crossentropy",
-        metrics=["accuracy"],
-        # XLA's convolutions are slower than oneDNN's on a CPU; JAX has nothing else.
-        jit_compile=keras.backend.backend() == "jax",
-    )
-    return model
+def _check_init(init: Path, protocol: str) -> None:
+    record = init / "run.json"
+    if not (init / "model.keras").exists() or not record.exists():
+        raise RunError(f"`init` must be the folder of a finished run. Received: {init}")
+    other = json.loads(record.read_text(encoding="utf-8"))["data"]["protocol"]
+    if other != protocol:  # its weights would have seen this protocol's test images
+        raise RunError(f"`init` must be a run under {protocol}. Received: {init}, under {other}")
+
+
+def _stages(init: Path) -> list[dict[str, Any]]:
+    """What a finished run says of itself and of the runs that it started from, first one first."""
+    record = json.loads((init / "run.json").read_text(encoding="utf-8"))
+    described = {name: record[name] for name in ("precision", "machine")}
+    described |= {"epochs": record["config"]["epochs"], "sha256": file_hash(init / "model.keras")}
+    return [*record.get("earlier", []), described]
+
+
+def _one_epoch(model: keras.Model, flow: TrainingFlow, bar: Any) -> dict[str, float]:
+    """Trains on every batch of a flow; returns the means of Keras's figures over the batches."""
+    sums: dict[str, float] = {}
+    for images, targets, weights in prefetched(flow):
+        model.reset_metrics()
+        figures = model.train_on_batch(images, targets, sample_weight=weights, return_dict=True)
+        for name, value in figures.items():
+            sums[name] = sums.get(name, 0.0) + float(value)
+        bar.update()
+    return {name: value / len(flow) for name, value in sums.items()}
+
+
+def prior_correction(
+    config: TrainingConfig, training: ImageSet, outlines: Mapping[str, Outline]
+) -> NDArray[np.float32]:
+    """What to add to the logits because the draws are not distributed as the images are.
+
+    Painted-out tumours and phantoms make `notumor` more frequent among the draws than among the
+    images, and a network's probabilities follow the frequencies it has seen. Nothing is fitted:
+    p(class) of the images over p(class) of the draws, as Saerens et al. (2002) adjust them.
+
+    Args:
+        config: The run's settings.
+        training: The images trained on.
+        outlines: Tumour outlines by image name.
+
+    Returns:
+        float32 (4,), zero for a class that is never drawn or not among the images.
+    """
+    labels, count = training.labels, len(CLASS_NAMES)
+    images = np.bincount(labels, minlength=count) / len(labels)
+    outlined = np.array([name in outlines for name in training.names]) & (labels != NO_TUMOUR)
+    painted = np.bincount(labels[outlined], minlength=count) / len(labels) * config.paint_out_share
+    drawn = images - painted
+    drawn[NO_TUMOUR] += painted.sum()
+    pool = np.ones(count)  # and each tumour's tumour-free twin
+    pool[NO_TUMOUR] += count - 1
+    drawn = (1 - config.phantom_share) * drawn + config.phantom_share * pool / pool.sum()
+    known = (images > 0) & (drawn > 0)
+    shift = np.zeros(count)
+    shift[known] = np.log(images[known] / drawn[known])
+    return shift.astype(np.float32)
+
+
+def predict(
+    model: keras.Model, images: NDArray[np.uint8], batch_size: int = 64
+) -> NDArray[np.float32]:
+    """Probabilities of a network, with or without the lesion head.
+
+    Args:
+        model: From `build_cnn`.
+        images: uint8 (n, 224, 224, 1).
+        batch_size: Images at a time.
+
+    Returns:
+        float32 (n, 4).
+    """
+    found = []
+    for start in range(0, len(images), batch_size):
+        output = model.predict_on_batch(to_float(images[start : start + batch_size]))
+        found.append(np.asarray(output["probabilities"] if isinstance(output, dict) else output))
+    return np.concatenate(found).astype(np.float32)
 
 
 def _continue_dropout(model: keras.Model, fresh: keras.Model, steps: int) -> None:
@@ -193,13 +333,14 @@ def _continue_dropout(model: keras.Model, fresh: keras.Model, steps: int) -> Non
 def learning_rate_schedule(
     config: TrainingConfig, steps: int
 ) -> keras.optimizers.schedules.LearningRateSchedule:
-    """One epoch of linear warm-up, then a cosine (Loshchilov and Hutter 2017)."""
+    """Half an epoch of linear warm-up, then a cosine (Loshchilov and Hutter 2017)."""
+    warm_up = max(1, steps // 2)
     return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=config.learning_rate / 100,
+        initial_learning_rate=config.learning_rate / 20,
         warmup_target=config.learning_rate,
-        warmup_steps=steps,
-        decay_steps=max(1, (config.epochs - 1) * steps),
-        alpha=0.01,
+        warmup_steps=warm_up,
+        decay_steps=max(1, config.epochs * steps - warm_up),
+        alpha=0.005,
     )
 
 
@@ -211,16 +352,17 @@ def choose_precision(requested: str, cpu_flags: str | None = None) -> str:
         cpu_flags: Content of /proc/cpuinfo, for tests.
 
     Returns:
-        For "auto", "mixed_bfloat16" where a GPU or the CPU's AMX unit speeds it up, else
-        "float32": without such a unit bfloat16 is emulated and slower.
+        For "auto", "mixed_bfloat16" where a GPU or the CPU's AMX or AVX-512 instructions speed it
+        up, else "float32": without them bfloat16 is emulated and slower.
     """
     if requested != "auto":
         return requested
     if cpu_flags is None:
         information = Path("/proc/cpuinfo")
         cpu_flags = information.read_text(encoding="utf-8") if information.exists() else ""
+    fast = "amx_bf16" in cpu_flags or "avx512_bf16" in cpu_flags
     on_gpu = any("cpu" not in device.lower() for device in keras.distribution.list_devices())
-    return "mixed_bfloat16" if on_gpu or "amx_bf16" in cpu_flags else "float32"
+    return "mixed_bfloat16" if on_gpu or fast else "float32"
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
@@ -248,18 +390,26 @@ def _save(model: keras.Model, path: Path) -> None:
 
 
 def _describe(
-    config: TrainingConfig, dataset: ImageSet, training: int, validation: int
+    config: TrainingConfig,
+    protocol: str,
+    training: ImageSet,
+    validation: ImageSet | None,
+    outlined: int,
 ) -> dict[str, Any]:
-    packages = ("keras", "tensorflow-cpu", "tensorflow", "jax", "numpy", "scipy", "pillow")
+    packages = (
+        "keras", "tensorflow-cpu", "tensorflow", "jax", "numpy", "opencv-python-headless", "scipy",
+        "pillow",
+    )  # fmt: skip
     installed = {d.metadata["Name"].lower() for d in metadata.distributions() if d.metadata["Name"]}
     return {
         "config": config.as_dict(),
         "data": {
-            "sha256": dataset.sha256,
-            "images": len(dataset),
-            "classes": dataset.counts(),
-            "training": training,
-            "validation": validation,
+            "protocol": protocol,
+            "sha256": training.sha256,
+            "classes": training.counts(),
+            "training": len(training),
+            "outlined": outlined,
+            "validation": len(validation) if validation is not None else 0,
         },
         "backend": keras.backend.backend(),
         "precision": choose_precision(config.precision),

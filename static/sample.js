@@ -73,13 +73,16 @@ function centre(link) {
 }
 
 function report(answer) {
-  const { label, probabilities } = answer.prediction;
-  const result = label === answer.true_label ? "right" : "wrong";
-  const word = result === "right" ? "Right" : "Wrong";
+  const { label, probabilities, abstained, reason, in_distribution: isMri } = answer.prediction;
+  const result = abstained ? "unsure" : label === answer.true_label ? "right" : "wrong";
+  const word = { right: "Right", wrong: "Wrong", unsure: "Can't tell" }[result];
   field.stamp.className = `stamp ${result}`;
   field.stamp.querySelector("use").setAttribute("href", `#glyph-${result}`);
   field.stamp.querySelector("span").textContent = word;
-  field.predicted.textContent = title(label);
+  field.predicted.textContent = abstained ? "I can't tell" : title(label);
+  field.doubt.hidden = !abstained;
+  field["doubt-reason"].textContent = reason ?? "";
+  field.guess.textContent = abstained && isMri ? `Its best guess would be ${title(label)}.` : "";
   field.true.textContent = title(answer.true_label);
   field.summary.textContent = bars.get(answer.true_label).dataset.summary;
   field.glyph.setAttribute("href", `#glyph-${answer.true_label}`);
@@ -92,7 +95,9 @@ function report(answer) {
   field.time.textContent = milliseconds(answer.milliseconds);
   document.title = `${title(answer.true_label)}, ${answer.id} · ${viewer.dataset.project}`;
   field.announce.textContent =
-    `${word}: the network says ${title(label)}, ${percent(answer.prediction.confidence)}. ` +
+    (abstained
+      ? `The network can't tell. ${reason} `
+      : `${word}: the network says ${title(label)}, ${percent(answer.prediction.confidence)}. `) +
     `The label is ${title(answer.true_label)}.`;
 }
 

@@ -46,7 +46,7 @@ class StubClassifier:
         assert image.dtype == np.float32
         label = CLASS_NAMES[int(float(image.mean()) * 4)]
         shares = {name: 0.75 if name == label else 0.0833 for name in CLASS_NAMES}
-        return Prediction(label, shares[label], shares, 12.5)
+        return Prediction(label, shares[label], shares, 12.5, (label,), False, True, 0.5, 1.5)
 
 
 def write_gallery(folder: Path, *, origin: str = "synthetic") -> dict[str, Any]:

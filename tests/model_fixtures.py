@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.model_helpers import RUN
+from tests.model_helpers import RUN, TRUST
 
 
 @pytest.fixture(scope="session")
@@ -26,9 +26,11 @@ def network() -> Any:
 
 @pytest.fixture(scope="session")
 def exported(network: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with the exported `network`, unquantised; tests must not write to it."""
+    """Folder with the exported `network`, unquantised, with `TRUST`; tests must not write to it."""
+    from model.calibrate import write_trust
     from model.export import export
 
     folder = tmp_path_factory.mktemp("artifacts")
     export(network, RUN, folder, quantization="none")
+    write_trust(TRUST, {}, folder)
     return folder

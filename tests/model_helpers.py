@@ -7,7 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.trust import Trust
+
 RUN: dict[str, Any] = {"config": {"epochs": 2}, "data": {"images": 8}}
+
+
+TRUST = Trust(
+    temperature=1.0,
+    set_thresholds=np.full(4, 0.6),
+    mean=np.zeros(512, np.float32),
+    whitener=np.eye(512, dtype=np.float32),
+    ood_threshold=1000.0,
+)
+"""Constants under which probabilities stay and every picture passes for a brain MRI."""
 
 
 def smooth_images(n: int, seed: int) -> NDArray[np.uint8]:

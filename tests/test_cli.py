@@ -2,17 +2,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from data.outline_files import Outline, save_outlines
 from model.__main__ import main
+from model.config import CLASS_NAMES, STAGES, TrainingConfig
 from model.dataset import to_float
 from model.preprocessing import load_image
 from model.runtime import Classifier
+from model.splits import COLUMNS
+from model.training import TrainingResult
 from tests.model_helpers import smooth_images
 
 pytest_plugins = ["tests.model_fixtures"]
@@ -57,7 +65,10 @@ def test_classify_prints_a_json_line_for_each_image(picture: Path, exported: Pat
     assert len(lines) == 2
     expected = Classifier.load(model).predict(load_image(picture))
     for line in lines:
-        assert set(line) == {"path", "label", "confidence", "probabilities", "milliseconds"}
+        assert set(line) == {
+            "path", "label", "confidence", "probabilities", "milliseconds", "prediction_set",
+            "abstained", "in_distribution", "ood_score", "ood_threshold",
+        }  # fmt: skip
         assert line["path"] == str(picture)
         assert line["label"] == expected.label
         assert line["confidence"] == pytest.approx(expected.confidence, abs=1e-6)
@@ -102,8 +113,8 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert stopped.value.code == 0
     printed = capsys.readouterr().out
-    for command in ("train", "export", "evaluate", "classify"):
-        assert f"\n    {command} " in printed
+    for command in ("train", "score", "export", "calibrate", "evaluate", "classify"):
+        assert re.search(rf"^    {command}\s", printed, re.MULTILINE)
 
 
 @pytest.mark.parametrize("arguments", [[], ["paint"], ["classify"], ["train", "--data", "x"]])
@@ -127,6 +138,120 @@ def test_training_without_data_is_an_error(
 ) -> None:
     command = ("train", "--data", tmp_path / "none", "--out", tmp_path / "run")
     assert f"Received: {tmp_path / 'none'}" in error(capsys, *command)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """Two Training images and a Testing image of each class, and their `splits.csv`."""
+    pictures = iter(smooth_images(12, seed=4))
+    lines = [",".join(COLUMNS)]
+    for label in CLASS_NAMES:
+        for number, (split, role) in enumerate(
+            (("Training", "train"), ("Training", "validation"), ("Testing", "test"))
+        ):
+            path = tmp_path / split / label / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(next(pictures)[:, :, 0]).save(path)
+            name = path.relative_to(tmp_path).as_posix()
+            lines.append(f"{name},{len(lines)},,,,,{role},{role},{number}")
+    (tmp_path / "splits.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What `train` was called with; it pretends to have finished at once."""
+    called: dict[str, Any] = {}
+
+    def train(config: Any, training: Any, validation: Any, out: Path, **others: Any) -> Any:
+        called.update(config=config, training=training, validation=validation, out=out, **others)
+        accuracy = float("nan") if validation is None else 0.875
+        return TrainingResult(None, [{"val_accuracy": 0.1}, {"val_accuracy": accuracy}], out, {})
+
+    monkeypatch.setattr("model.training.train", train)
+    return called
+
+
+def train_on(dataset: Path, *more: str | Path) -> list[str]:
+    command = ("train", "--data", dataset, "--out", dataset / "run")
+    return [*map(str, command), "--splits", str(dataset / "splits.csv"), *map(str, more)]
+
+
+def test_train_uses_the_official_protocol_and_no_outlines_unless_told(
+    dataset: Path, trained: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(train_on(dataset)) == 0
+    assert trained["config"] == TrainingConfig()
+    assert trained["training"].names == tuple(f"{label}/0.png" for label in CLASS_NAMES)
+    assert trained["validation"].names == tuple(f"{label}/1.png" for label in CLASS_NAMES)
+    assert trained["out"] == dataset / "run"
+    assert trained["protocol"] == "official"
+    assert trained["outlines"] is None
+    assert capsys.readouterr().out == (
+        f"{dataset / 'run' / 'model.keras'}: validation accuracy 0.8750; next: "
+        f"python -m model export --run {dataset / 'run'}\n"
+    )
+
+
+def test_train_takes_protocol_outlines_and_settings(
+    dataset: Path, trained: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = dataset / "outlines.json"
+    points = np.array([[1, 2], [9, 2], [9, 8]], np.float32)
+    save_outlines({"glioma/0.png": Outline(1, False, points)}, path)
+    settings = ("--epochs", "3", "--seed", "5", "--precision", "float32", "--phantom-share", "0.5",
+                "--learning-rate", "0.01")  # fmt: skip
+    assert main(train_on(dataset, "--protocol", "fold-1", "--outlines", path, *settings)) == 0
+    assert trained["config"] == TrainingConfig(
+        epochs=3, seed=5, precision="float32", phantom_share=0.5, learning_rate=0.01
+    )
+    assert trained["protocol"] == "fold-1"
+    assert trained["training"].names == tuple(
+        f"{label}/{number}.png" for number in (0, 2) for label in CLASS_NAMES
+    )
+    assert trained["validation"] is None
+    assert trained["outlines"].keys() == {"glioma/0.png"}
+    np.testing.assert_array_equal(trained["outlines"]["glioma/0.png"].outline, points)
+    assert "model.keras: no validation images; next: " in capsys.readouterr().out
+
+
+def test_train_takes_the_settings_of_a_stage(dataset: Path, trained: dict[str, Any]) -> None:
+    assert main(train_on(dataset, "--stage", "groundwork", "--epochs", "2")) == 0
+    assert trained["config"] == replace(STAGES["groundwork"], epochs=2)
+    assert trained["init"] is None
+    assert main(train_on(dataset, "--init", dataset, "--stage", "refinement")) == 0
+    assert trained["config"] == STAGES["refinement"]
+    assert trained["init"] == dataset
+
+
+def test_an_unknown_protocol_exits_with_2(
+    dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(train_on(dataset, "--protocol", "fold-5"))
+    assert stopped.value.code == 2
+    assert "invalid choice: 'fold-5'" in capsys.readouterr().err
+
+
+def test_images_that_the_committed_division_does_not_name_are_an_error(
+    dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = error(capsys, "train", "--data", dataset, "--out", dataset / "run")
+    assert "Received: 8 that are not, the first Training/glioma/0.png" in line
+    assert not (dataset / "run").exists()
+
+
+def test_missing_splits_and_missing_or_faulty_outlines_are_errors(
+    dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    none = dataset / "none"
+    line = error(capsys, *train_on(dataset, "--splits", none))
+    assert f"The manifest {none} could not be read" in line
+    assert str(none) in error(capsys, *train_on(dataset, "--outlines", none))
+    none.write_text("{}")
+    line = error(capsys, *train_on(dataset, "--outlines", none))
+    assert f"{none} must be a JSON object with at least one entry" in line
+    assert not (dataset / "run").exists()
 
 
 def test_exporting_an_unfinished_run_is_an_error(
@@ -164,9 +289,11 @@ def test_export_writes_the_files_of_a_run(
     metadata = json.loads((out / "metadata.json").read_text())
     assert printed == metadata["files"]
     assert metadata["training"] == {"config": {"epochs": 3}}
+    assert metadata["mirrored_averaging"] is True
     assert (out / "history.csv").read_text() == "epoch\n1\n"
     image = to_float(smooth_images(1, seed=3)[0])
-    assert Classifier.load(out / "brain_tumor_cnn.tflite").predict(image).confidence > 0.25
+    classifier = Classifier.load(out / "brain_tumor_cnn.tflite", calibrated=False)
+    assert classifier.probabilities(image)[0].max() > 0.25
 
 
 def test_an_unknown_log_level_is_one_sentence(picture: Path) -> None:

@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,49 +10,25 @@ from PIL import Image
 
 from data.layout import DatasetError
 from data.samples import SAMPLES_DIR
-from model import dataset as dataset_module
-from model.config import CLASS_NAMES, AugmentationConfig, TrainingConfig
+from model.config import CLASS_NAMES
 from model.dataset import (
     ImageSet,
-    TrainingFlow,
-    augment,
-    augmenter,
-    cached_phantoms,
     load_gallery,
     load_split,
     make_phantoms,
+    merge,
     one_hot,
-    split_validation,
     to_float,
     to_uint8,
 )
 from model.preprocessing import load_image
 from tests.model_helpers import smooth_images
 
-STILL = AugmentationConfig(0.0, 0.0, 0.0, 0.0, 0.0, False, (1.0, 1.0), 0.0)
-"""Augmentation that changes nothing."""
-
 
 def image_set(n: int, seed: int = 0) -> ImageSet:
     labels = np.arange(n) % 4
     names = tuple(f"{CLASS_NAMES[label]}/{i}" for i, label in enumerate(labels))
     return ImageSet(smooth_images(n, seed), labels, names, f"hash-{seed}")
-
-
-def numbered(values: range) -> ImageSet:
-    """Images that carry their own number as grey value; the label is the number modulo 4."""
-    numbers = np.array(values)
-    images = np.broadcast_to(numbers[:, None, None, None], (len(numbers), 224, 224, 1))
-    return ImageSet(images.astype(np.uint8), numbers % 4, tuple(map(str, values)), "numbered")
-
-
-def contents(flow: TrainingFlow) -> tuple[np.ndarray, np.ndarray]:
-    """Grey value at the centre and label of each image of a flow over `numbered` images."""
-    batches = [flow[i] for i in range(len(flow))]
-    images = np.concatenate([batch[0] for batch in batches])
-    labels = np.concatenate([batch[1] for batch in batches])
-    assert images.dtype == labels.dtype == np.float32
-    return np.rint(images[:, 112, 112, 0] * 255).astype(int), labels.argmax(axis=1)
 
 
 # arrays
@@ -86,6 +59,37 @@ def test_take_keeps_rows_together_and_has_a_hash_of_its_own() -> None:
     hashes = {whole.sha256, part.sha256, whole.take(np.array([1, 4])).sha256}
     assert len(hashes) == 3
     assert whole.take(np.array([4, 1])).sha256 == part.sha256
+
+
+def test_merge_puts_sets_one_after_the_other() -> None:
+    one, other = image_set(3), image_set(2, seed=1)
+    both = merge([one, other])
+    np.testing.assert_array_equal(both.images, np.concatenate([one.images, other.images]))
+    assert both.images.dtype == np.uint8
+    assert both.labels.tolist() == [0, 1, 2, 0, 1]
+    assert both.names == ("glioma/0", "meningioma/1", "notumor/2", "glioma/0", "meningioma/1")
+    hashes = {one.sha256, other.sha256, both.sha256, merge([other, one]).sha256}
+    assert len(hashes) == 4
+    assert merge([one, other]).sha256 == both.sha256
+
+
+def test_merging_with_an_empty_set_keeps_the_images() -> None:
+    whole = image_set(3)
+    none = whole.take(np.array([], dtype=np.int64))
+    both = merge([none, whole])
+    np.testing.assert_array_equal(both.images, whole.images)
+    assert both.names == whole.names
+    assert both.counts() == whole.counts()
+
+
+def test_merging_one_set_gives_it_back() -> None:
+    whole = image_set(3)
+    assert merge([whole]) is whole
+
+
+def test_merging_no_set_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"`sets` must hold at least one set\. Received: none"):
+        merge([])
 
 
 # folders
@@ -148,120 +152,6 @@ def test_an_empty_split_is_an_error(folder: Path) -> None:
         load_split(folder, "Testing")
 
 
-# validation split
-
-
-def test_the_split_is_disjoint_complete_stratified_and_seeded() -> None:
-    images = image_set(80)
-    train, validation = split_validation(images, 0.1, seed=3)
-    np.testing.assert_array_equal(np.sort(np.concatenate([train, validation])), np.arange(80))
-    np.testing.assert_array_equal(train, np.sort(train))
-    np.testing.assert_array_equal(validation, np.sort(validation))
-    assert Counter(images.labels[validation].tolist()) == dict.fromkeys(range(4), 2)
-    again = split_validation(images, 0.1, seed=3)[1]
-    np.testing.assert_array_equal(again, validation)
-    assert split_validation(images, 0.1, seed=4)[1].tolist() != validation.tolist()
-
-
-def test_copies_and_mirror_images_stay_on_one_side() -> None:
-    images = image_set(80)
-    images.images[40:60] = images.images[:20]
-    images.images[60:80] = images.images[:20, :, ::-1]
-    for seed in range(3):
-        validation = set(split_validation(images, 0.25, seed)[1].tolist())
-        assert 10 <= len(validation) <= 30
-        for row in range(20):
-            assert len({row in validation, row + 40 in validation, row + 60 in validation}) == 1
-
-
-# epochs
-
-CONFIG = TrainingConfig(batch_size=8, phantom_share=0.0, augmentation=STILL, seed=7)
-
-
-def test_every_real_image_comes_once_an_epoch_in_a_new_order() -> None:
-    images = numbered(range(1, 31))
-    flow = TrainingFlow(images, None, CONFIG, 0)
-    assert len(flow) == 4
-    assert [len(flow[i][0]) for i in range(4)] == [8, 8, 8, 6]
-    first, labels = contents(flow)
-    assert sorted(first) == list(range(1, 31))
-    assert first.tolist() != sorted(first)
-    np.testing.assert_array_equal(labels, first % 4)
-    second = contents(TrainingFlow(images, None, CONFIG, 1))[0]
-    assert sorted(second) == list(range(1, 31))
-    assert first.tolist() != second.tolist()
-    other = contents(TrainingFlow(images, None, replace(CONFIG, seed=8), 0))[0]
-    assert first.tolist() != other.tolist()
-
-
-def test_an_epoch_is_decided_by_its_config_and_number() -> None:
-    images, phantoms = image_set(16), image_set(8, seed=1)
-    config = TrainingConfig(batch_size=8, phantom_share=0.5, phantom_start_epoch=1, seed=7)
-    first = TrainingFlow(images, phantoms, config, 1)
-    second = TrainingFlow(images, phantoms, config, 1)
-    other = TrainingFlow(images, phantoms, config, 2)
-    backwards = [second[i] for i in (1, 0)][::-1]  # the order of asking does not matter
-    for i in range(2):
-        np.testing.assert_array_equal(first[i][0], backwards[i][0])
-        np.testing.assert_array_equal(first[i][1], backwards[i][1])
-        assert not np.array_equal(first[i][0], other[i][0])
-    assert 0 <= first[0][0].min() < first[0][0].max() <= 1
-
-
-def test_phantoms_take_their_share_from_their_first_epoch_on() -> None:
-    images, phantoms = numbered(range(1, 101)), numbered(range(101, 200))
-    config = replace(CONFIG, phantom_share=0.3, phantom_start_epoch=2)
-    for epoch in (0, 1):
-        numbers, labels = contents(TrainingFlow(images, phantoms, config, epoch))
-        assert sorted(numbers) == list(range(1, 101))
-        np.testing.assert_array_equal(labels, numbers % 4)
-    drawn = []
-    for epoch in range(2, 7):
-        numbers, labels = contents(TrainingFlow(images, phantoms, config, epoch))
-        np.testing.assert_array_equal(labels, numbers % 4)
-        real = numbers[numbers <= 100]
-        assert len(numbers) == 100
-        assert len(set(real.tolist())) == len(real)
-        drawn.append(int((numbers > 100).sum()))
-    assert sum(drawn) == pytest.approx(0.3 * 500, abs=4 * np.sqrt(500 * 0.3 * 0.7))
-    numbers = contents(TrainingFlow(images, None, config, 2))[0]
-    assert sorted(numbers) == list(range(1, 101))
-
-
-def test_augmentation_changes_images_within_the_range() -> None:
-    image = smooth_images(1, seed=3)[0]
-    config = AugmentationConfig()
-    variants = [augment(image, augmenter(config), config, seed) for seed in range(6)]
-    for variant in variants:
-        assert variant.shape == (224, 224, 1)
-        assert variant.dtype == np.float32
-        assert 0 <= variant.min() < variant.max() <= 1
-    assert len({variant.tobytes() for variant in variants}) == 6
-    np.testing.assert_array_equal(augment(image, augmenter(STILL), STILL, 1), to_float(image))
-
-
-def test_degrading_alone_keeps_the_picture() -> None:
-    image = smooth_images(1, seed=3)[0]
-    config = replace(STILL, degrade=1.0)
-    variant = augment(image, augmenter(config), config, 5)
-    difference = np.abs(variant - to_float(image))
-    assert 0 < difference.mean() < 0.05
-
-
-def test_augmentation_in_sixteen_threads_equals_one() -> None:
-    images = smooth_images(4, seed=4)
-    config = AugmentationConfig()
-    generator = augmenter(config)
-
-    def variant(seed: int) -> bytes:
-        return augment(images[seed % 4], generator, config, seed).tobytes()
-
-    serial = [variant(seed) for seed in range(48)]
-    with ThreadPoolExecutor(16) as pool:
-        assert list(pool.map(variant, range(48))) == serial
-
-
 # phantoms and gallery
 
 
@@ -277,30 +167,6 @@ def test_phantoms_come_class_by_class_each_with_its_seed(phantoms: ImageSet) -> 
     assert phantoms.names[7] == "pituitary/phantom-507"
     assert (phantoms.images.max(axis=(1, 2, 3)) == 255).all()
     assert len({image.tobytes() for image in phantoms.images}) == 8
-
-
-def test_cached_phantoms_read_back_equal(
-    phantoms: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls = []
-
-    def draw(per_class: int, seed: int) -> ImageSet:
-        calls.append((per_class, seed))
-        return phantoms
-
-    monkeypatch.setattr(dataset_module, "make_phantoms", draw)
-    for _ in range(2):
-        found = cached_phantoms(2, 500, tmp_path / "run")
-        np.testing.assert_array_equal(found.images, phantoms.images)
-        np.testing.assert_array_equal(found.labels, phantoms.labels)
-        assert found.images.dtype == np.uint8
-        assert found.labels.dtype == np.int64
-        assert found.names == phantoms.names
-        assert found.sha256 == phantoms.sha256
-    assert calls == [(2, 500)]
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["phantoms-2-500.npz"]
-    cached_phantoms(2, 501, tmp_path / "run")
-    assert calls == [(2, 500), (2, 501)]
 
 
 def test_the_embedded_gallery() -> None:

@@ -11,10 +11,16 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from model import report
-from model.config import CLASS_NAMES, TrainingConfig
+from model.config import CLASS_NAMES
 from model.dataset import ImageSet
-from model.evaluation import confusion_matrix, cross_entropy, evaluate, wilson_interval
-from model.splits import Manifest
+from model.evaluation import (
+    confusion_matrix,
+    cross_entropy,
+    evaluate,
+    evaluate_confusion,
+    wilson_interval,
+)
+from model.protocols import Parts
 from tests.model_helpers import smooth_images
 
 
@@ -138,25 +144,24 @@ def test_the_test_split_is_divided_by_copies_in_training(
 ) -> None:
     training = image_set(smooth_images(40, seed=1), "training")
     test = image_set(smooth_images(12, seed=2), "test")
-    splits = {"Training": training, "Testing": test}
-    monkeypatch.setattr(report, "load_split", lambda data, split: splits[split])
+    parts = Parts(training.take(np.arange(30)), training.take(np.arange(30, 40)), test)
     monkeypatch.setattr(report, "make_phantoms", lambda n, seed: test)
     monkeypatch.setattr(report, "load_gallery", lambda folder: test)
-    groups = {f"Training/{name}": str(i) for i, name in enumerate(training.names)}
-    # the first test images are in the groups of the tenth and following training images
-    groups |= {
-        f"Testing/{name}": str(10 + i if i < copies else 100 + i)
-        for i, name in enumerate(test.names)
-    }
-    manifest = Manifest(Path("splits.csv"), {file: {"group": g} for file, g in groups.items()})
-    sets = report.evaluation_sets(
-        Path("data"), TrainingConfig(), Path("samples"), manifest=manifest
-    )
-    assert len(sets["train"]) + len(sets["validation"]) == 40
-    assert set(sets["train"].names) | set(sets["validation"].names) == set(training.names)
+    unseen = {f"Testing/{name}" for name in test.names[copies:]}
+    sets = report.evaluation_sets(parts, unseen, Path("samples"))
+    assert sets["train"] is parts.training
+    assert sets["validation"] is parts.validation
     assert sets["test"].names == test.names
     assert sets["test_unseen"].names == test.names[copies:]
     if copies:
         assert sets["test_with_copy_in_training"].names == test.names[:copies]
     else:
         assert "test_with_copy_in_training" not in sets
+
+
+def test_the_figures_of_a_confusion_matrix_are_those_of_its_images() -> None:
+    probabilities, labels = random_case(9)
+    figures = evaluate(probabilities, labels, CLASS_NAMES)
+    loss = figures.pop("loss")
+    assert loss == pytest.approx(cross_entropy(probabilities, labels))
+    assert evaluate_confusion(np.array(figures["confusion"]), CLASS_NAMES) == figures

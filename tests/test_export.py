@@ -13,7 +13,8 @@ from ai_edge_litert.interpreter import Interpreter
 from model.architecture import build_cnn
 from model.config import CLASS_NAMES, QUANTIZATIONS
 from model.dataset import to_float
-from model.export import convert, export, file_hash
+from model.export import convert, export
+from model.files import file_hash
 from model.preprocessing import SETTINGS
 from tests.model_helpers import RUN, smooth_images
 
@@ -26,16 +27,20 @@ def litert(content: bytes) -> tuple[Interpreter, np.ndarray]:
     """The interpreter of a model and its answers for `IMAGES`."""
     interpreter = Interpreter(model_content=content)
     interpreter.allocate_tensors()
-    index = (
-        interpreter.get_input_details()[0]["index"],
-        interpreter.get_output_details()[0]["index"],
-    )
-    answers = []
-    for image in IMAGES:
-        interpreter.set_tensor(index[0], image[np.newaxis])
+    return interpreter, run(interpreter, IMAGES)[(1, 4)]
+
+
+def run(interpreter: Interpreter, images: np.ndarray) -> dict[tuple[int, ...], np.ndarray]:
+    """The outputs of a model by their shapes, stacked over images."""
+    found: dict[tuple[int, ...], list[np.ndarray]] = {}
+    for image in images:
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[np.newaxis])
         interpreter.invoke()
-        answers.append(interpreter.get_tensor(index[1])[0])
-    return interpreter, np.stack(answers)
+        for end in interpreter.get_output_details():
+            assert end["dtype"] == np.float32
+            value = interpreter.get_tensor(end["index"])
+            found.setdefault(value.shape, []).append(value[0])
+    return {shape: np.stack(values) for shape, values in found.items()}
 
 
 def operators(interpreter: Interpreter) -> set[str]:
@@ -43,8 +48,9 @@ def operators(interpreter: Interpreter) -> set[str]:
 
 
 BUILT_IN = {
-    "CONV_2D", "DELEGATE", "DEQUANTIZE", "ELU", "FULLY_CONNECTED", "MAX_POOL_2D", "QUANTIZE",
-    "RESHAPE", "SOFTMAX",
+    "CONCATENATION", "CONV_2D", "DELEGATE", "DEQUANTIZE", "ELU", "FULLY_CONNECTED", "MAX_POOL_2D",
+    "MEAN", "MUL", "QUANTIZE", "RESHAPE", "REVERSE_V2", "SOFTMAX", "SQRT", "SQUARE",
+    "SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUB", "SUM",
 }  # fmt: skip
 
 
@@ -52,13 +58,10 @@ def check(content: bytes, network: Any, tolerance: float) -> None:
     interpreter, found = litert(content)
     expected = np.asarray(network(IMAGES))
     assert operators(interpreter) <= BUILT_IN
-    for details, shape in (
-        (interpreter.get_input_details(), (1, 224, 224, 1)),
-        (interpreter.get_output_details(), (1, 4)),
-    ):
-        (only,) = details
-        assert tuple(only["shape"]) == shape
-        assert only["dtype"] == np.float32
+    (entry,) = interpreter.get_input_details()
+    assert (tuple(entry["shape"]), entry["dtype"]) == ((1, 224, 224, 1), np.float32)
+    shapes = {tuple(end["shape"].tolist()) for end in interpreter.get_output_details()}
+    assert shapes == {(1, 4), (1, 512), (1, 14, 14, 256)}
     np.testing.assert_allclose(found, expected, atol=tolerance)
     top = np.sort(expected, axis=1)
     clear = top[:, -1] - top[:, -2] > 2 * tolerance
@@ -68,6 +71,61 @@ def check(content: bytes, network: Any, tolerance: float) -> None:
 
 def test_unquantised_agrees_with_keras(exported: Path, network: Any) -> None:
     check((exported / "brain_tumor_cnn.tflite").read_bytes(), network, tolerance=1e-4)
+
+
+def test_features_and_maps_are_keras_s(exported: Path, network: Any) -> None:
+    interpreter, _ = litert((exported / "brain_tumor_cnn.tflite").read_bytes())
+    found = run(interpreter, IMAGES[:3])
+    maps = last_maps(network, IMAGES[:3])
+    np.testing.assert_allclose(found[(1, 14, 14, 256)], maps, atol=1e-3)
+    moments = np.concatenate([maps.mean(axis=(1, 2)), maps.std(axis=(1, 2))], axis=1)
+    np.testing.assert_allclose(found[(1, 512)], moments, atol=1e-3)
+
+
+def last_maps(network: Any, images: np.ndarray) -> np.ndarray:
+    """ELU of the last convolution of 14 cells a side, in NumPy."""
+    sides = {n: network.get_layer(f"conv{n}").output.shape[1] for n in range(1, 9)}
+    last = max(n for n, side in sides.items() if side == 14)
+    part = keras.Model(network.input, network.get_layer(f"conv{last}").output)
+    before = np.asarray(part(images))
+    return np.where(before > 0, before, np.expm1(np.minimum(before, 0)))
+
+
+def test_mirrored_averaging_leaves_features_and_maps(exported: Path, network: Any) -> None:
+    plain, _ = litert((exported / "brain_tumor_cnn.tflite").read_bytes())
+    mirrored, _ = litert(convert(network, "none", mirrored=True))
+    images = IMAGES[:3]
+    one, both = run(plain, images), run(mirrored, images)
+    for shape in ((1, 512), (1, 14, 14, 256)):
+        np.testing.assert_allclose(both[shape], one[shape], atol=1e-4)
+    pair = [np.asarray(network(x)) for x in (images, images[:, :, ::-1])]
+    np.testing.assert_allclose(both[(1, 4)], sum(pair) / 2, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("quantization", "tolerance", "largest"),
+    [("none", 1e-4, 15_200_000), ("dynamic", 0.05, 4_000_000)],
+)
+def test_mirrored_averages_over_the_image_and_its_mirror_image(
+    network: Any, quantization: str, tolerance: float, largest: int
+) -> None:
+    content = convert(network, quantization, mirrored=True)
+    interpreter, found = litert(content)
+    assert len(content) < largest  # the weights are there once
+    (output,) = [
+        detail["index"]
+        for detail in interpreter.get_output_details()
+        if tuple(detail["shape"]) == (1, 4)
+    ]
+    alone, turned = np.asarray(network(IMAGES)), np.asarray(network(IMAGES[:, :, ::-1]))
+    assert np.abs(alone - turned).max() > 2 * tolerance  # or the comparison would say little
+    np.testing.assert_allclose(found, (alone + turned) / 2, atol=tolerance)
+    index = interpreter.get_input_details()[0]["index"]
+    interpreter.set_tensor(index, IMAGES[:1, :, ::-1])
+    interpreter.invoke()
+    answer = interpreter.get_tensor(output)
+    np.testing.assert_allclose(answer[0], found[0], atol=1e-5)
 
 
 @pytest.mark.slow
@@ -104,8 +162,13 @@ def test_the_metadata_describe_the_files(exported: Path) -> None:
     assert metadata["parameters"] == 3_763_940
     assert metadata["preprocessing"] == SETTINGS
     assert metadata["quantization"] == "none"
+    assert metadata["mirrored_averaging"] is False
     assert metadata["training"] == RUN
-    assert set(metadata["files"]) == {"brain_tumor_cnn.keras", "brain_tumor_cnn.tflite"}
+    assert set(metadata["files"]) == {
+        "brain_tumor_cnn.keras",
+        "brain_tumor_cnn.tflite",
+        "trust.npz",
+    }
     for name, described in metadata["files"].items():
         content = (exported / name).read_bytes()
         assert described == {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}

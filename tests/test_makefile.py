@@ -21,7 +21,7 @@ MAKE = shutil.which("make")
 REQUIREMENTS = ("requirements.txt", "requirements-train.txt", "requirements-dev.txt")
 TARGETS = {
     "help", "serve", "test", "lint", "types", "format", "data", "audit", "train", "notebook", "lab",
-    "export", "evaluate", "samples", "clean",
+    "score", "export", "calibrate", "evaluate", "reports", "reproduce", "samples", "clean",
 }  # fmt: skip
 
 needs_make = pytest.mark.skipif(MAKE is None, reason="make is not installed")
@@ -181,16 +181,48 @@ def test_arguments_reach_the_programs(checkout: Checkout) -> None:
     convert = f"-m jupyter nbconvert --to notebook --execute --inplace {notebook}"
     for arguments, data, expected in [
         (["data"], "", ["-m data.download"]),
-        (["audit"], "", ["-m model audit --data data/raw --plant 75"]),
+        (["audit"], "", ["-m model audit --data data/raw --keep data/splits.csv --plant 75"]),
         (
             ["audit", "DATA=/x", "OUTLINES=o.json"],
             "/x",
-            ["-m model audit --data /x --outlines o.json --plant 75"],
+            ["-m model audit --data /x --outlines o.json --keep data/splits.csv --plant 75"],
         ),
-        (["train"], "", ["-m model train --data data/raw --out runs/default"]),
-        (["train", "DATA=/x", "OUT=y"], "/x", ["-m model train --data /x --out y"]),
+        (
+            ["train"],
+            "",
+            [
+                "-m model train --stage groundwork --out runs/official-groundwork"
+                " --data data/raw --protocol official",
+                "-m model train --stage counterfactuals --init runs/official-groundwork"
+                " --out runs/official-counterfactuals --data data/raw --protocol official",
+                "-m model train --stage refinement --init runs/official-counterfactuals"
+                " --out runs/official --data data/raw --protocol official",
+            ],
+        ),
+        (
+            ["train", "DATA=/x", "OUT=y", "PROTOCOL=clean", "OUTLINES=o.json"],
+            "/x",
+            [
+                f"-m model train --stage {stage} --data /x --protocol clean --outlines o.json"
+                for stage in (
+                    "groundwork --out y-groundwork",
+                    "counterfactuals --init y-groundwork --out y-counterfactuals",
+                    "refinement --init y-counterfactuals --out y",
+                )
+            ],
+        ),
+        (["score", "OUT=y"], "", ["-m model score --data data/raw --run y"]),
+        (["calibrate"], "", ["-m model calibrate --data data/raw"]),
         (["export", "OUT=y"], "", ["-m model export --run y"]),
-        (["evaluate"], "", ["-m model evaluate --data data/raw", "-m benchmarks.readme"]),
+        (
+            ["evaluate"],
+            "",
+            [
+                "-m model evaluate --data data/raw",
+                "-m benchmarks.readme",
+                "-m benchmarks.model_card",
+            ],
+        ),
         (["notebook"], inside, [convert]),
         (["notebook", "DATA=/x"], "/x", [convert]),
         (["lab"], inside, [f"-m jupyter lab {notebook}"]),

@@ -52,7 +52,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 def test_the_quick_run_trains_exports_and_evaluates(quick: list[dict[str, Any]]) -> None:
     text = text_of(quick)
     assert "QUICK run on phantoms" in text
-    assert "kept: epoch 1 of 1" in text
+    assert "3 epochs, " in text  # one a stage
     assert "3,763,940 parameters" in text
     assert len(quick[-1]["outputs"]) == 1
 
@@ -66,9 +66,9 @@ def test_the_quick_run_shows_every_figure(quick: list[dict[str, Any]]) -> None:
         for output in cell["outputs"]
         if "image/png" in output.get("data", {})
     ]
-    assert len(drawing) == 10
+    assert len(drawing) == 11
     # The figure of wrong phantoms is drawn only when there are some.
-    assert len(pictures) >= 9
+    assert len(pictures) >= 10
 
 
 def test_the_committed_notebook_was_executed_in_order_on_the_dataset() -> None:
@@ -91,5 +91,6 @@ def test_the_committed_notebook_holds_the_shipped_models_figures() -> None:
 
 def test_the_committed_notebook_is_small_and_holds_no_path_of_a_machine() -> None:
     assert NOTEBOOK.stat().st_size < 3_000_000
-    source = NOTEBOOK.read_text(encoding="utf-8")
+    # without the pictures, in whose base64 any four letters may stand after a slash
+    source = re.sub(r'"image/png": "[^"]*"', "", NOTEBOOK.read_text(encoding="utf-8"))
     assert not re.search(r"(/home|/root|/tmp|/work|/Users|[A-Z]:\\\\)[/\w]", source)

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ai_edge_litert.interpreter import Interpreter
 from model.config import CLASS_NAMES
 from model.dataset import to_float
 from model.runtime import DEFAULT_MODEL_PATH, Classifier, ModelFileError
-from tests.model_helpers import smooth_images
+from tests.model_helpers import TRUST, smooth_images
 
 pytest_plugins = ["tests.model_fixtures"]
 
@@ -32,11 +33,12 @@ def classifier(exported: Path) -> Classifier:
 def raw_outputs(path: Path) -> np.ndarray:
     interpreter = Interpreter(str(path))
     interpreter.allocate_tensors()
+    (end,) = [e for e in interpreter.get_output_details() if tuple(e["shape"]) == (1, 4)]
     answers = []
     for image in IMAGES:
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[np.newaxis])
         interpreter.invoke()
-        answers.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0])
+        answers.append(interpreter.get_tensor(end["index"])[0])
     return np.stack(answers)
 
 
@@ -83,9 +85,12 @@ def test_answers_are_the_interpreter_s(classifier: Classifier, exported: Path) -
         assert milliseconds > 0
         prediction = classifier.predict(image)
         assert list(prediction.probabilities) == list(CLASS_NAMES)
-        assert list(prediction.probabilities.values()) == output.tolist()
-        assert prediction.label == CLASS_NAMES[row.argmax()]
-        assert prediction.confidence == output.max()
+        np.testing.assert_allclose(list(prediction.probabilities.values()), output, atol=1e-6)
+        assert prediction.label == CLASS_NAMES[row.argmax()] == prediction.prediction_set[0]
+        assert prediction.confidence == max(prediction.probabilities.values())
+        assert prediction.in_distribution
+        assert prediction.ood_threshold == TRUST.ood_threshold
+        assert prediction.abstained == (len(prediction.prediction_set) > 1)
     assert np.ptp(expected, axis=0).max() > 0.01  # the images do differ
 
 
@@ -221,8 +226,10 @@ def test_a_model_of_other_shapes(exported: Path, tmp_path: Path) -> None:
     content = (exported / "brain_tumor_cnn.tflite").read_bytes()
     message = load_error(write_model(tmp_path, content, classes=["a", "b", "c"]))
     assert message.endswith(
-        "must map float32 (1, 224, 224, 1) to float32 (1, 3); "
-        "it maps float32 (1, 224, 224, 1) to float32 (1, 4)."
+        "must map float32 (1, 224, 224, 1) to "
+        "float32 (1, 3) and float32 (1, 512) and float32 (1, 14, 14, 256); "
+        "it maps float32 (1, 224, 224, 1) to "
+        "float32 (1, 4) and float32 (1, 512) and float32 (1, 14, 14, 256)."
     )
 
 
@@ -234,6 +241,51 @@ def test_a_model_of_another_image_size_or_type(tmp_path: Path) -> None:
     model = keras.Model(inputs, keras.layers.Dense(4)(pooled))
     message = load_error(write_model(tmp_path, convert_model(model)))
     assert message.endswith("it maps int32 (1, 8, 8, 1) to float32 (1, 4).")
+
+
+def copied(exported: Path, folder: Path) -> Path:
+    """The exported files in a folder that a test may write to."""
+    for path in exported.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder / "brain_tumor_cnn.tflite"
+
+
+def test_a_model_that_was_not_calibrated(exported: Path, tmp_path: Path) -> None:
+    path = copied(exported, tmp_path)
+    (tmp_path / "trust.npz").unlink()
+    message = load_error(path)
+    assert "trust.npz could not be read" in message
+    assert "`python -m model calibrate` makes it" in message
+    loaded = Classifier.load(path, calibrated=False)
+    assert loaded.probabilities(IMAGES[0])[0].shape == (4,)
+    with pytest.raises(ModelFileError, match=r"loaded without its trust\.npz"):
+        loaded.predict(IMAGES[0])
+
+
+def test_damaged_constants(exported: Path, tmp_path: Path) -> None:
+    path = copied(exported, tmp_path)
+    (tmp_path / "trust.npz").write_bytes(b"PK not really")
+    assert "trust.npz is damaged or not the one" in load_error(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"PK not really", "trust.npz cannot be read"),
+        (b"", "trust.npz cannot be read"),
+        (replace(TRUST, set_thresholds=np.zeros(3)).to_bytes(), "must be of 4 classes"),
+        (replace(TRUST, mean=np.zeros(5, np.float32)).to_bytes(), "and 512 features"),
+    ],
+)
+def test_unfit_constants_with_the_right_hash(
+    exported: Path, tmp_path: Path, content: bytes, words: str
+) -> None:
+    path = copied(exported, tmp_path)
+    (tmp_path / "trust.npz").write_bytes(content)
+    metadata = json.loads((tmp_path / "metadata.json").read_text())
+    metadata["files"]["trust.npz"]["sha256"] = hashlib.sha256(content).hexdigest()
+    (tmp_path / "metadata.json").write_text(json.dumps(metadata))
+    assert words in load_error(path)
 
 
 def test_the_default_is_the_shipped_model() -> None:

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
 
+from benchmarks.ood_drawn import page_of_text
 from data.samples import SAMPLES_DIR
 from model.config import ARTIFACTS, CLASS_NAMES, PARAMETER_COUNT
 from model.dataset import ImageSet, load_gallery, load_split, to_float
 from model.evaluation import confusion_matrix
-from model.preprocessing import SETTINGS
+from model.preprocessing import SETTINGS, load_image
 from model.runtime import Classifier
 
 ROOT = Path(__file__).resolve().parent.parent
 DATASET = Path(os.environ.get("DATASET_DIR", ROOT.parent / "shared" / "brain-tumor-mri"))
-FILES = ("brain_tumor_cnn.keras", "brain_tumor_cnn.tflite")
+FILES = ("brain_tumor_cnn.keras", "brain_tumor_cnn.tflite", "trust.npz")
 
 
 def read(name: str) -> dict[str, Any]:
@@ -108,3 +114,64 @@ def test_the_litert_file_reproduces_its_evaluation(evaluation: dict[str, Any]) -
     # Another processor may round a close call the other way: two images may move a cell each.
     assert np.abs(found - expected).sum() / 2 <= 2
     assert np.trace(found) / found.sum() >= 0.98
+
+
+# when it abstains
+
+
+def drawn() -> dict[str, Image.Image]:
+    """Pictures that show no brain."""
+    rng = np.random.default_rng(1)
+    rows, columns = np.mgrid[:300, :300]
+    figure = Figure(figsize=(4, 4))
+    figure.subplots().plot(rng.standard_normal((50, 2)).cumsum(axis=0))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    arrays = {
+        "noise": rng.integers(0, 256, (224, 224)),
+        "colour noise": rng.integers(0, 256, (224, 224, 3)),
+        "checkerboard": (rows // 25 + columns // 25) % 2 * 255,
+        "gradient": columns * 255 // 299,
+        "colour gradient": np.stack([rows, columns, 299 - rows], axis=-1) * 255 // 299,
+        "stripes": columns // 10 % 2 * 255,
+        "chart": np.asarray(canvas.buffer_rgba())[:, :, :3],
+    }
+    return {
+        "flat grey": Image.new("L", (224, 224), 128),
+        "black": Image.new("L", (224, 224), 0),
+        "text": page_of_text(7, "DejaVuSans.ttf", 16),
+        **{name: Image.fromarray(values.astype(np.uint8)) for name, values in arrays.items()},
+    }
+
+
+def test_pictures_of_other_things_are_refused() -> None:
+    classifier = Classifier.load()
+    kept = {}
+    for name, picture in drawn().items():
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        found = classifier.predict(load_image(buffer.getvalue()))
+        assert found.abstained or found.in_distribution
+        if found.in_distribution:
+            kept[name] = (found.ood_score, found.ood_threshold)
+    assert kept == {}
+
+
+def test_the_gallery_is_taken_for_brain_mris() -> None:
+    classifier = Classifier.load()
+    gallery = load_gallery(SAMPLES_DIR)
+    kept = [classifier.predict(to_float(image)).in_distribution for image in gallery.images]
+    assert sum(kept) >= 39
+
+
+def test_the_constants_are_small_and_fast() -> None:
+    assert (ARTIFACTS / "trust.npz").stat().st_size < 1_000_000
+    classifier = Classifier.load()
+    assert classifier.trust is not None
+    found = classifier.outputs(to_float(load_gallery(SAMPLES_DIR).images[0]))
+    times = []
+    for _ in range(50):
+        started = time.perf_counter()
+        classifier.trust.judge(found.probabilities, found.features)
+        times.append(time.perf_counter() - started)
+    assert min(times) < 0.001

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.held_out import outlined, read_names
+from benchmarks.held_out import held_out, outlined
 from model.config import CLASS_NAMES
 from model.dataset import ImageSet
 from model.explanation import direction, explain
@@ -26,7 +26,9 @@ from model.pointing import (
     overlaps,
     point,
 )
+from model.protocols import Parts
 from model.shortcuts import BARS, NOTUMOR, Outlined, measure, share, shares
+from model.splits import MANIFEST, Manifest
 from model.tail import Tail
 
 pytest_plugins = ["tests.model_fixtures"]
@@ -259,15 +261,23 @@ def test_occlusion_finds_the_white_square() -> None:
     assert direction(np.array([0]))[0].tolist() == [1, 0, -1, 0]
 
 
-def test_names_come_from_a_list_or_from_a_manifest(tmp_path: Path) -> None:
-    listed, manifest = tmp_path / "names.txt", tmp_path / "splits.csv"
-    listed.write_text("glioma/a.jpg\n\nTraining/notumor/b.jpg\n", encoding="utf-8")
-    assert read_names(listed) == {"glioma/a.jpg", "notumor/b.jpg"}
-    manifest.write_text(
-        "file,group,role\nTraining/glioma/a.jpg,1,validation\nTraining/glioma/c.jpg,2,train\n",
-        encoding="utf-8",
-    )
-    assert read_names(manifest) == {"glioma/a.jpg"}
+def test_held_out_are_the_validation_images_of_the_official_protocol(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images = ImageSet(np.zeros((1, 224, 224, 1), np.uint8), np.array([2]), ("notumor/b.jpg",), "")
+    none, asked = images.take(np.array([], dtype=np.int64)), []
+    answers = iter((images, None, none))
+
+    def load_parts(data: Path, manifest: Manifest, protocol: str) -> Parts:
+        asked.append((data, manifest.path, protocol))
+        return Parts(images, next(answers), images)
+
+    monkeypatch.setattr("benchmarks.held_out.load_parts", load_parts)
+    assert held_out(Path("data")) is images
+    assert asked == [(Path("data"), MANIFEST, "official")]
+    for _ in range(2):
+        with pytest.raises(ValueError, match="`data` must have validation images"):
+            held_out(Path("data"))
 
 
 def test_outlines_become_masks_of_the_images_that_have_one(tmp_path: Path) -> None:
@@ -275,7 +285,7 @@ def test_outlines_become_masks_of_the_images_that_have_one(tmp_path: Path) -> No
     path.write_text(
         '{"glioma/a.jpg": {"source_slice": 1, "mirrored": false,'
         ' "outline": [[10, 20], [30, 20], [30, 50], [10, 50]]},'
-        ' "glioma/z.jpg": {"source_slice": 2, "mirrored": false,'
+        ' "glioma/z.jpg": {"source_slice": 2, "mirrored": true,'
         ' "outline": [[1, 1], [2, 1], [2, 2]]}}',
         encoding="utf-8",
     )

@@ -79,7 +79,7 @@ def test_unknown_protocols_roles_and_folds_are_refused(tmp_path: Path) -> None:
         ((LINES[0], LINES[0]), None, r"names Testing/glioma/a\.jpg twice"),
         ((LINES[0].replace("test,test", "test,secret"),), None, "`clean` must be .*'secret'"),
         ((LINES[2].replace("train,", "excluded,"),), None, "`official` must be .*'excluded'"),
-        ((LINES[0][:-1] + "5",), None, r"`fold` must be in 0\.\.4\. Received: '5'"),
+        ((LINES[0][:-1] + "5",), None, r"`fold` one of 0\.\.4\. Received: '\d+' and '5'"),
     ],
 )
 def test_a_damaged_manifest_is_refused(
@@ -195,6 +195,23 @@ def test_roles_keep_copies_of_test_images_out_of_clean_and_of_validation() -> No
     assert not set(related[held]) & set(related[~held])
 
 
+def test_an_earlier_validation_set_is_kept_where_its_groups_allow() -> None:
+    labels, testing = np.tile([0, 1, 2, 3], 50), np.arange(200) < 40
+    groups = np.arange(200)
+    groups[[50, 60]] = groups[51], groups[0]  # a copy of a kept image, and of a test image
+    related = groups.copy()
+    related[70] = related[1]  # an upside down copy of a test image
+    related[80] = related[150]  # and of an image that was trained on
+    kept = np.isin(np.arange(200), [0, 50, 51, 60, 70, 80, 90, 91])
+    official, clean = assign_roles(labels, testing, groups, related, kept)
+    assert np.flatnonzero(official == "validation").tolist() == [50, 51, 90, 91]
+    fresh = assign_roles(labels, testing, groups, related)
+    assert (clean == fresh[1]).all()
+    for unusable in (np.zeros(200, dtype=bool), np.arange(200) == 80):
+        with pytest.raises(ValueError, match="`kept` must hold whole groups of copies"):
+            assign_roles(labels, testing, groups, related, unusable)
+
+
 def test_folds_need_enough_blocks() -> None:
     with pytest.raises(ValueError, match=r"at least 5 for as many folds. Received: 3"):
         assign_folds(np.zeros(9, dtype=np.int64), np.arange(9) // 3)
@@ -209,22 +226,27 @@ def test_the_committed_manifest_keeps_its_word() -> None:
     assert files == sorted(files)
     assert len(files) == 7019
     assert len(manifest.select("official", "test")) == len(manifest.select("clean", "test")) == 1311
-    held = manifest.select("official", "validation")
-    assert held == manifest.select("clean", "validation")
-    assert 380 <= len(held) <= 420
+    for protocol in ("official", "clean"):
+        assert 380 <= len(manifest.select(protocol, "validation")) <= 420
     whole: dict[str, dict[str, set[str]]] = {"group": defaultdict(set), "block": defaultdict(set)}
     roles: dict[str, set[str]] = defaultdict(set)
+    sides: dict[str, set[str]] = defaultdict(set)
     for file, row in manifest.rows.items():
         for column, folds in whole.items():
             folds[row[column]].add(row["fold"])
         roles[row["group"]].add(row["clean"])
-        assert (row["official"] == row["clean"] == "test") == file.startswith("Testing/")
+        sides[row["group"]].add(row["official"])
+        assert (
+            (row["official"] == "test") == (row["clean"] == "test") == file.startswith("Testing/")
+        )
         assert row["nearest"] in manifest.rows
         assert row["nearest"] != file
     for folds in whole.values():
         assert all(len(found) == 1 for found in folds.values())
     for found in roles.values():  # no group on both sides of anything
         assert found in ({"train"}, {"validation"}, {"test"}, {"test", "excluded"})
+    for found in sides.values():  # nor, but for the leak, of the official protocol
+        assert found in ({"train"}, {"validation"}, {"test"}, {"test", "train"})
     assert sorted(len(manifest.fold(k)) for k in range(FOLDS))[0] > 1200
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 
+from model.runtime import Prediction
+from model.trust import RULE
+from tests.conftest import StubClassifier
 from web.display import percent
 
 FILMS = re.compile(r'class="film" id="s-([a-z0-9_-]+)"')
@@ -284,3 +288,44 @@ def test_vendored_fonts_come_with_their_licences() -> None:
 )
 def test_percent_never_overstates(share: float, words: str) -> None:
     assert percent(share) == words
+
+
+# abstaining
+
+
+def torn(classifier: StubClassifier, monkeypatch: pytest.MonkeyPatch, **changes: object) -> None:
+    """Makes the stub abstain."""
+    answer = classifier.predict
+
+    def abstaining(image: object) -> Prediction:
+        return replace(answer(image), abstained=True, **changes)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(classifier, "predict", abstaining)
+
+
+def test_a_page_says_between_what_the_network_cannot_decide(
+    client: FlaskClient, classifier: StubClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torn(classifier, monkeypatch, prediction_set=("meningioma", "glioma", "pituitary"))
+    text = " ".join(client.get("/samples/glioma-01").text.split())
+    assert "I can&#39;t tell" in text
+    assert "It cannot decide between Meningioma, Glioma and Pituitary tumor." in text
+    assert "Its best guess would be Meningioma." in text
+    assert RULE in text
+
+
+def test_a_page_says_that_a_picture_is_no_brain_mri(
+    client: FlaskClient, classifier: StubClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torn(classifier, monkeypatch, in_distribution=False)
+    text = client.get("/samples/glioma-01").text
+    assert "This does not look like a brain MRI to the network" in text
+    assert "Its best guess would be" not in text
+    answer = client.get("/api/v1/samples/glioma-01/prediction").json
+    assert answer is not None
+    assert answer["prediction"]["abstained"] is True
+    assert answer["prediction"]["reason"].startswith("This does not look like a brain MRI")
+
+
+def test_a_page_that_answers_has_no_doubt(client: FlaskClient) -> None:
+    assert re.search(r'data-field="doubt" hidden', client.get("/samples/glioma-00").text)

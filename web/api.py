@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, request, url_for
 
+from web.display import reason
 from web.gallery import Sample
 from web.selection import Filters, select
 from web.state import current_state
@@ -50,6 +51,12 @@ def prediction(sample_id: str) -> Response:
             "label": found.label,
             "confidence": found.confidence,
             "probabilities": found.probabilities,
+            "prediction_set": found.prediction_set,
+            "abstained": found.abstained,
+            "reason": reason(found),
+            "in_distribution": found.in_distribution,
+            "ood_score": found.ood_score,
+            "ood_threshold": found.ood_threshold,
         },
         model={"name": classifier.name, "sha256": classifier.sha256},
         milliseconds=found.milliseconds,

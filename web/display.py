@@ -10,6 +10,8 @@ from pathlib import Path
 from flask import Flask, url_for
 
 from model.config import CLASS_NAMES
+from model.runtime import Prediction
+from model.trust import RULE
 from web.selection import Filters
 from web.state import current_state
 
@@ -41,6 +43,16 @@ def milliseconds(value: float) -> str:
     return f"{value:.1f} ms" if value < 100 else f"{value:.0f} ms"
 
 
+def reason(prediction: Prediction) -> str | None:
+    """Why the network abstains, in plain words; None where it does not."""
+    if not prediction.abstained:
+        return None
+    if not prediction.in_distribution:
+        return "This does not look like a brain MRI to the network, so its scores mean nothing."
+    *others, last = (TITLES[name] for name in prediction.prediction_set)
+    return f"It cannot decide between {', '.join(others)} and {last}."
+
+
 def filter_query(filters: Filters, name: str, value: str) -> dict[str, str]:
     """The query of ``filters`` with ``name`` ("class" or "result") set to ``value``, "" for all."""
     field = {"class": "label", "result": "result"}[name]
@@ -66,6 +78,7 @@ def register_display(app: Flask) -> None:
 
     app.add_template_filter(percent)
     app.add_template_filter(milliseconds)
+    app.add_template_filter(reason)
     app.add_template_global(asset)
     app.add_template_global(filter_query)
     app.context_processor(
@@ -74,6 +87,7 @@ def register_display(app: Flask) -> None:
             "class_names": CLASS_NAMES,
             "titles": TITLES,
             "summaries": SUMMARIES,
+            "abstaining_rule": RULE,
             "gallery_info": current_state().gallery,
             "classifier": current_state().predictions.classifier,
         }

@@ -179,26 +179,41 @@ def assign_folds(labels: NDArray[np.int64], blocks: NDArray[np.int64]) -> NDArra
 def assign_roles(
     labels: NDArray[np.int64], testing: NDArray[np.bool_],
     groups: NDArray[np.int64], related: NDArray[np.int64],
+    kept: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.str_], NDArray[np.str_]]:  # fmt: skip
     """Roles under the protocols `official` and `clean`.
 
-    One validation set serves both: a tenth of the Training images that have no copy in Testing
-    under any transform, in whole groups, stratified by class.
+    Either's validation set is a tenth of the Training images that have no copy in Testing under
+    any transform, in whole groups, stratified by class: the same tenth, unless `kept` says which
+    images networks have been held out of already.
 
     Args:
         labels: int64 (n,).
         testing: bool (n,), whether the image is of Testing.
         groups: int64 (n,), groups of plain and mirrored copies; they decide what is excluded.
         related: int64 (n,), groups of copies under every transform; they decide the validation.
+        kept: bool (n,), images of an earlier validation set: those of them whose whole group is
+            kept, and free of Testing, are the validation set of `official`.
 
     Returns:
         Two str (n,): train, validation or test; and the same or excluded.
+
+    Raises:
+        ValueError: None of the kept images can stay in the validation set.
     """
-    free = np.flatnonzero(~testing & ~np.isin(related, related[testing]))
+    free = ~testing & ~np.isin(related, related[testing])
+    rows = np.flatnonzero(free)
     splitter = StratifiedGroupKFold(n_splits=VALIDATION_PARTS, shuffle=True, random_state=SEED)
-    _, chosen = next(splitter.split(free, labels[free], related[free]))
-    official = np.where(testing, "test", "train").astype("<U10")
-    official[free[chosen]] = "validation"
-    clean = official.copy()
+    _, chosen = next(splitter.split(rows, labels[rows], related[rows]))
+    tenth = np.zeros(len(labels), dtype=bool)
+    tenth[rows[chosen]] = True
+    held_out = tenth if kept is None else free & kept & ~np.isin(related, related[~kept])
+    if not held_out.any():
+        raise ValueError(
+            "`kept` must hold whole groups of copies without one in Testing. Received: "
+            f"{int(np.sum(kept if kept is not None else 0))} images, none of them in one"
+        )
+    parts = np.where(testing, "test", "train").astype("<U10")
+    official, clean = (np.where(part, "validation", parts) for part in (held_out, tenth))
     clean[~testing & np.isin(groups, groups[testing])] = "excluded"
     return official, clean

@@ -16,14 +16,16 @@ from model.audit.report import build_report, peak_memory
 from model.audit.text import render
 from model.config import CLASS_NAMES
 from model.machine import describe_machine
+from model.splits import load_manifest
 
 REPORT = Path(__file__).resolve().parents[2] / "benchmarks" / "reports" / "audit.json"
 POOL = 400  # images of each class among which planted copies are searched for
 
 
 def run_audit(
-    data: Path, out: Path, report: Path, *, outlines: Path | None = None, plant: int = 0
-) -> dict[str, Any]:
+    data: Path, out: Path, report: Path, *,
+    outlines: Path | None = None, keep: Path | None = None, plant: int = 0,
+) -> dict[str, Any]:  # fmt: skip
     """Audits a dataset.
 
     Args:
@@ -31,6 +33,7 @@ def run_audit(
         out: The manifest to write.
         report: The JSON to write; the readable report goes beside it, as `.md`.
         outlines: File of tumour outlines, for patient blocks and to measure against.
+        keep: A manifest whose validation images under `official` stay such.
         plant: Images of each class whose planted copies are searched for; 0 for none.
 
     Returns:
@@ -42,9 +45,10 @@ def run_audit(
     """
     clock = [time.perf_counter()]
     known = None if outlines is None else load_outlines(outlines)
+    earlier = None if keep is None else load_manifest(keep)
     images = load_images(data)
     clock.append(time.perf_counter())
-    found = audit(images, known)
+    found = audit(images, known, earlier)
     write_manifest(out, images.files, found.columns)
     clock.append(time.perf_counter())
     content: dict[str, Any] = {"command": "python -m model audit", "machine": describe_machine()}

@@ -28,7 +28,8 @@ from model.audit.copies import (
     verified,
 )  # fmt: skip
 from model.audit.similarity import TRANSFORMS, signatures
-from model.splits import COLUMNS
+from model.dataset import load_split
+from model.splits import COLUMNS, Manifest
 
 LOOK_FROM = 0.95
 """Similarity from which pairs are kept for the report."""
@@ -78,8 +79,6 @@ def load_images(data: Path) -> Images:
     Raises:
         data.layout.DatasetError: As `model.dataset.load_split`.
     """
-    from model.dataset import load_split  # with Keras, which nothing else here needs
-
     training, test = (load_split(data, split) for split in ("Training", "Testing"))
     files = np.array(
         [f"Training/{name}" for name in training.names] + [f"Testing/{name}" for name in test.names]
@@ -106,12 +105,15 @@ def source_of(files: NDArray[np.str_], outlines: Mapping[str, Outline]) -> Sourc
     )
 
 
-def audit(data: Images, outlines: Mapping[str, Outline] | None = None) -> Audit:
+def audit(
+    data: Images, outlines: Mapping[str, Outline] | None = None, keep: Manifest | None = None
+) -> Audit:
     """Searches for copies and divides the images.
 
     Args:
         data: The images.
         outlines: By "class/file name" of Training, as `data.outline_files.load_outlines` gives.
+        keep: An earlier division, whose validation images under `official` stay such.
     """
     n = len(data.files)
     pairs = find_copies(data.images, threshold=LOOK_FROM, transforms=TRANSFORMS)
@@ -122,7 +124,11 @@ def audit(data: Images, outlines: Mapping[str, Outline] | None = None) -> Audit:
     source = None if outlines is None else source_of(data.files, outlines)
     rows = signatures(data.images)
     blocks, measured = assign_blocks(rows, data.labels, related, source)
-    official, clean = assign_roles(data.labels, data.testing, groups, related)
+    kept = None
+    if keep is not None:
+        held_out = [f for f, row in keep.rows.items() if row["official"] == "validation"]
+        kept = np.isin(data.files, held_out)
+    official, clean = assign_roles(data.labels, data.testing, groups, related, kept)
     at, similarity, mirrored = _nearest(data, rows, pairs)
     columns = {
         "group": groups,

@@ -1,0 +1,238 @@
+"""Markdown tables of the committed reports: what README.md and MODEL_CARD.md both show.
+
+Each function takes the parsed report it shows and returns Markdown without a trailing newline.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+REPORTS = ROOT / "benchmarks" / "reports"
+ARTIFACTS = ROOT / "model" / "artifacts"
+SETS = {
+    "test": "official test split (**leaked**)",
+    "test_with_copy_in_training": "of these, with a copy or mirrored copy in Training",
+    "test_unseen": "of these, without one",
+    "validation": "validation part of Training, free of copies of the training part",
+    "train": "training part (not augmented)",
+    "phantoms": "phantoms drawn for the evaluation",
+    "gallery": "the 40 phantoms of the embedded gallery",
+}
+
+
+def read_report(path: Path) -> Any:
+    """A report's content.
+
+    Raises:
+        OSError, ValueError: It is missing or not JSON.
+    """
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def interval(figures: dict[str, Any]) -> str:
+    """The 95% interval of a set's accuracy, such as "97.9% to 99.2%"."""
+    low, high = figures["accuracy_95"]
+    return f"{low:.1%} to {high:.1%}"
+
+
+def protocols(evaluation: dict[str, Any], published: list[dict[str, str]]) -> str:
+    """Accuracy under each protocol, ours above the published ones."""
+    found = evaluation["protocols"]
+    rows = []
+    if "grouped" in found:
+        rows.append(_grouped_row(found["grouped"]))
+    if "clean" in found:
+        rows += _rows("clean", "clean: no copy of a test image in training", found["clean"]["runs"])
+    if "official" in found:
+        runs = found["official"]["runs"]
+        rows += _rows("official", "official (**leaked**)", runs)
+        for part in ("test_with_copy_in_training", "test_unseen"):
+            rows += _rows("official", f"official, {SETS[part]}", runs, part)
+    rows += [
+        [f"published: {row['model']}", row["protocol"], "", row["accuracy"], "", "", ""]
+        for row in published
+    ]
+    return table(
+        ("network", "protocol", "test images", "accuracy", "95% interval", "balanced accuracy",
+         "lowest recall"),
+        rows,
+    )  # fmt: skip
+
+
+def _rows(name: str, label: str, runs: list[dict[str, Any]], part: str = "test") -> list[list[str]]:
+    rows = []
+    for run in runs:
+        figures = run[part]
+        seed = f", seed {run['seed']}" if len(runs) > 1 else ""
+        rows.append(
+            [f"ours, trained for `{name}`{seed}", label, f"{figures['images']:,}",
+             f"**{figures['accuracy']:.2%}**", interval(figures),
+             f"{figures['balanced_accuracy']:.2%}", _lowest(figures)]
+        )  # fmt: skip
+    return rows
+
+
+def _grouped_row(grouped: dict[str, Any]) -> list[str]:
+    pooled, done = grouped["pooled"], len(grouped["runs"])
+    partly = "" if done == grouped["folds_wanted"] else f" ({done} of {grouped['folds_wanted']})"
+    spread = grouped["accuracy_sd"]
+    return [
+        f"ours, five-fold{partly}", "grouped: new patients", f"{pooled['images']:,}",
+        f"**{pooled['accuracy']:.2%}**" + (f" ± {spread:.2%} over folds" if spread else ""),
+        interval(pooled), f"{pooled['balanced_accuracy']:.2%}", _lowest(pooled),
+    ]  # fmt: skip
+
+
+def _lowest(figures: dict[str, Any]) -> str:
+    recalls = {n: c["recall"] for n, c in figures["classes"].items() if c["recall"] is not None}
+    name = min(recalls, key=lambda key: recalls[key])
+    return f"{name} {recalls[name]:.1%}"
+
+
+def accuracy(evaluation: dict[str, Any]) -> str:
+    """The shipped files on every set of images."""
+    rows = []
+    for name, label in SETS.items():
+        litert, keras = (evaluation["files"][file][name] for file in ("litert", "keras"))
+        rows.append(
+            [label, f"{litert['correct']:,} of {litert['images']:,}", f"{litert['accuracy']:.2%}",
+             interval(litert), f"{keras['accuracy']:.2%}"]
+        )  # fmt: skip
+    return table(("images", "correct (LiteRT)", "accuracy", "95% interval", "Keras file"), rows)
+
+
+def classes(evaluation: dict[str, Any]) -> str:
+    """Images right by class, of the shipped file."""
+    litert = evaluation["files"]["litert"]
+    rows = [
+        [name]
+        + [
+            f"{litert[part]['confusion'][index][index]} of "
+            f"{litert[part]['classes'][name]['support']}"
+            for part in ("gallery", "test", "test_unseen")
+        ]
+        for index, name in enumerate(litert["test"]["classes"])
+    ]
+    head = ("class", "gallery phantoms right", "official test images right (leaked)",
+            "unseen test images right")  # fmt: skip
+    return table(head, rows)
+
+
+def shortcuts(report: dict[str, Any]) -> str:
+    """Whether the network looks at tumours, against what was aimed at."""
+    heat = report["heat_maps"]
+    shown = heat["methods"][heat["default"]]
+    rows = [
+        ["tumour painted out: the answer becomes notumor", "at least 60%",
+         _share(report["painted_out"]["to_notumor"]["all"])],
+        ["patch beside the tumour painted out: the answer changes", "at most 3%",
+         _share(report["control"]["changed"]["all"])],
+        ["phantom pairs that differ in the lesion alone: both right", "at least 95%",
+         _share(report["pairs"]["both_right"]["all"])],
+        ["heat map's maximum in the tumour or within 8 pixels", "at least 75%",
+         _share(shown["hits"]["all"])],
+    ]  # fmt: skip
+    return table(("on images held out of training", "aim", "measured"), rows)
+
+
+def _share(figures: dict[str, Any]) -> str:
+    low, high = figures["interval_95"]
+    return (
+        f"{figures['share']:.1%} ({figures['count']} of {figures['images']}, 95% interval "
+        f"{low:.0%} to {high:.0%})"
+    )
+
+
+def corruptions(report: dict[str, Any]) -> str:
+    """Accuracy under corruptions at five strengths."""
+    rows = [
+        [name.replace("_", " "), *(f"{cell['share']:.1%}" for cell in row["accuracy"])]
+        for name, row in report["corruptions"].items()
+    ]
+    clean = f"none: {report['clean']['share']:.1%}"
+    return table((clean, *(f"strength {k}" for k in range(1, 6))), rows)
+
+
+def trust(evaluation: dict[str, Any]) -> str:
+    """Calibration, prediction sets and abstention of the shipped file."""
+    rows = []
+    for name, label in SETS.items():
+        if name not in evaluation["ood"]["sets"]:
+            continue
+        calibration = evaluation["calibration"]["sets"][name]
+        conformal = evaluation["conformal"]["sets"][name]
+        ood = evaluation["ood"]["sets"][name]
+        covered = {k: v for k, v in conformal["coverage_of_class"].items() if v is not None}
+        least = min(covered, key=lambda key: covered[key])
+        rows.append(
+            [label, f"{calibration['before']['ece']:.1%}", f"{calibration['after']['ece']:.1%}",
+             f"{calibration['after']['brier']:.3f}", f"{conformal['coverage']:.1%}",
+             f"{least} {covered[least]:.1%}", f"{conformal['mean_set_size']:.2f}",
+             f"{ood['kept']:.1%}", f"{ood['answered']:.1%}",
+             _maybe(ood["accuracy_of_answered"])]
+        )  # fmt: skip
+    head = ("images", "ECE before", "ECE after", "Brier after", "coverage (aim 95%)",
+            "lowest of a class", "mean set size", "taken for brain MRIs", "answered",
+            "accuracy of the answered")  # fmt: skip
+    return table(head, rows)
+
+
+def _maybe(share: float | None) -> str:
+    return "none" if share is None else f"{share:.2%}"
+
+
+def refusals(report: dict[str, Any]) -> str:
+    """How many pictures of other things are refused, by kind, from sources held out of the fit."""
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for source in report["sources"].values():
+        if source["part"] == "held_out" and source["pictures"]:
+            kinds.setdefault(source["kind"], []).append(source)
+    rows = []
+    for kind, sources in sorted(kinds.items()):
+        pictures = sum(source["pictures"] for source in sources)
+        refused = round(sum(source["pictures"] * source["refused"] for source in sources))
+        rows.append([kind, f"{refused} of {pictures}"])
+    found = report["summary"]["held_out"]
+    rows.append(["**all**", f"{found['refused']:.1%} of {found['pictures']} (aim 97%)"])
+    rows.append(["AUROC against the official test images", f"{found['auroc']:.4f} (aim 0.995)"])
+    return table(("no brain MRIs", "refused"), rows)
+
+
+def training(metadata: dict[str, Any], evaluation: dict[str, Any]) -> str:
+    """A sentence on how the shipped network was trained."""
+    run = metadata["training"]
+    data, earlier = run["data"], run["earlier"]
+    epochs = [str(stage["epochs"]) for stage in (*earlier, run["config"])]
+    machines = dict.fromkeys(
+        f"{stage['machine']} ({stage['precision']})" for stage in (*earlier, run)
+    )
+    return (
+        f"Trained in stages of {', '.join(epochs)} epochs on {data['training']:,} images "
+        f"({data['outlined']:,} of them with a tumour outline; {data['validation']:,} more held "
+        f"out for validation) on {' and '.join(machines)}; evaluated on {evaluation['machine']}."
+    )
+
+
+def serving(report: dict[str, Any]) -> str:
+    """Time and memory of the serving process."""
+    median = report["median"]
+    rows = [
+        ["process start to first answer", f"{median['seconds_to_first_answer']:.2f} s"],
+        ["process start to first prediction", f"{median['seconds_to_first_prediction']:.2f} s"],
+        ["inference of one image", f"{median['milliseconds_per_inference']:.1f} ms"],
+        ["resident memory at start", f"{median['resident_megabytes_at_start']:.0f} MB"],
+        ["resident memory after 40 predictions",
+         f"{median['resident_megabytes_after_40_predictions']:.0f} MB"],
+        ["installed size of the environment", f"{report['installed_megabytes']:.0f} MB"],
+    ]  # fmt: skip
+    return table((f"on {report['machine']}, median of {report['starts']} starts", ""), rows)

@@ -1,0 +1,143 @@
+"""Scores of finished runs under their protocol, one committed file a run.
+
+`python -m model score --run DIR --data DIR` tests a run's network on the test part of the protocol
+it was trained under, and writes `benchmarks/reports/runs/<protocol>-seed-<seed>.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.config import CLASS_NAMES
+from model.evaluation import evaluate_confusion
+from model.splits import CROSS_VALIDATION
+
+RUN_REPORTS = Path(__file__).resolve().parent.parent / "benchmarks" / "reports" / "runs"
+LEAKED = ("official",)
+
+
+def score_run(run: Path, data: Path) -> dict[str, Any]:
+    """Tests a finished run under its own protocol.
+
+    Args:
+        run: Folder of the run.
+        data: Dataset folder.
+
+    Returns:
+        JSON-ready: `command`, `protocol`, `leaked`, `seed`, `epochs`, `training` (images),
+        `minutes`, `machine`, and for `validation` (where there is one), `test` and, under
+        `official`, its two parts: figures of `model.evaluation.evaluate`, with mirrored
+        averaging and, in `single`, the accuracy without.
+
+    Raises:
+        ValueError: The run is not finished, or its images are not those of its protocol.
+    """
+    from model.protocols import load_parts
+    from model.report import keras_predictor, official_sets
+    from model.splits import load_manifest
+    from model.training import read_history
+
+    record = _read_run(run)
+    manifest = load_manifest()
+    protocol = record["data"]["protocol"]
+    parts = load_parts(data, manifest, protocol)
+    if parts.training.sha256 != record["data"]["sha256"]:
+        raise ValueError(
+            f"`data` and data/splits.csv must be those that {run} was trained on. Received: "
+            f"training images with hash {parts.training.sha256[:12]}, not "
+            f"{record['data']['sha256'][:12]}"
+        )
+    sets = {"validation": parts.validation, "test": parts.test}
+    if protocol in LEAKED:
+        sets |= official_sets(parts.test, manifest.unseen())
+    averaged, single = (keras_predictor(run / "model.keras", mirrored=m) for m in (True, False))
+    return {
+        "command": f"python -m model score --run {run.name} --data DIR",
+        "protocol": protocol,
+        "leaked": protocol in LEAKED,
+        "seed": record["config"]["seed"],
+        "epochs": record["config"]["epochs"],
+        "training": record["data"]["training"],
+        "outlined": record["data"]["outlined"],
+        "minutes": sum(row["seconds"] for row in read_history(run / "history.csv")) / 60,
+        "machine": record["machine"],
+        **{
+            name: _figures(averaged(images.images), single(images.images), images.labels)
+            for name, images in sets.items()
+            if images is not None and len(images)
+        },
+    }
+
+
+def _figures(averaged: Any, single: Any, labels: Any) -> dict[str, Any]:
+    from model.evaluation import evaluate
+
+    alone = float((single.argmax(axis=1) == labels).mean())
+    return evaluate(averaged, labels, CLASS_NAMES) | {"single": alone}
+
+
+def _read_run(run: Path) -> dict[str, Any]:
+    if not (run / "model.keras").exists():
+        raise ValueError(
+            f"`--run` must be the folder of a finished run. Received: {run}, "
+            "which has no model.keras"
+        )
+    record: dict[str, Any] = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    return record
+
+
+def write_score(score: dict[str, Any], folder: Path = RUN_REPORTS) -> Path:
+    """Writes a score to its file and returns the path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{score['protocol']}-seed-{score['seed']}.json"
+    path.write_text(json.dumps(score, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def read_scores(folder: Path = RUN_REPORTS) -> list[dict[str, Any]]:
+    """The scores in a folder, by file name; an empty list where there is none."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+
+
+def summarise(scores: list[dict[str, Any]]) -> dict[str, Any]:
+    """Figures of each protocol.
+
+    Args:
+        scores: From `score_run`.
+
+    Returns:
+        JSON-ready: `official` and `clean` -> `leaked`, `runs` and the mean and standard deviation
+        over seeds of accuracy and balanced accuracy (`null` for a single run); `grouped` -> the
+        folds' figures, their mean and spread, and `pooled`, the figures of all folds' answers
+        together, each image counted once. A protocol without a score is left out; `grouped` says
+        how many of its folds are there.
+    """
+    summary: dict[str, Any] = {}
+    for protocol in ("official", "clean"):
+        if runs := [score for score in scores if score["protocol"] == protocol]:
+            summary[protocol] = {"leaked": protocol in LEAKED, "runs": runs} | _spread(runs)
+    if folds := [score for score in scores if score["protocol"] in CROSS_VALIDATION]:
+        summary["grouped"] = {
+            "leaked": False, "folds_wanted": len(CROSS_VALIDATION), "runs": folds,
+            "pooled": _pool(folds),
+        } | _spread(folds)  # fmt: skip
+    return summary
+
+
+def _spread(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    for name in ("accuracy", "balanced_accuracy"):
+        values = [run["test"][name] for run in runs]
+        figures[name] = statistics.mean(values)
+        figures[f"{name}_sd"] = statistics.stdev(values) if len(values) > 1 else None
+    return figures
+
+
+def _pool(folds: list[dict[str, Any]]) -> dict[str, Any]:
+    confusion = sum(np.array(fold["test"]["confusion"]) for fold in folds)
+    return evaluate_confusion(np.asarray(confusion), CLASS_NAMES)

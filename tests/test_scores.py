@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from model import protocols, report, scores
+from model.config import CLASS_NAMES
+from model.dataset import ImageSet
+from model.evaluation import evaluate
+from model.protocols import Parts
+from model.scores import read_scores, score_run, summarise, write_score
+from tests.model_helpers import smooth_images
+
+
+def image_set(n: int, seed: int, prefix: str) -> ImageSet:
+    labels = np.arange(n) % 4
+    names = tuple(f"{CLASS_NAMES[label]}/{prefix}-{i}" for i, label in enumerate(labels))
+    return ImageSet(smooth_images(n, seed), labels, names, f"hash of {prefix}")
+
+
+PARTS = Parts(image_set(8, 1, "Tr"), image_set(4, 2, "Va"), image_set(12, 3, "Te"))
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A finished run whose network says pituitary of bright images, glioma of dark ones."""
+    inputs = keras.Input((224, 224, 1))
+    mean = keras.layers.GlobalAveragePooling2D()(inputs)
+    outputs = keras.layers.Dense(4, activation="softmax")(mean)
+    model = keras.Model(inputs, outputs)
+    model.layers[-1].set_weights([np.array([[-20.0, 0, 0, 20.0]]), np.array([10.0, 0, 0, -10.0])])
+    model.save(tmp_path / "model.keras")
+    record: dict[str, Any] = {
+        "config": {"seed": 7, "epochs": 2}, "machine": "a machine",
+        "data": {
+            "protocol": "official", "sha256": "hash of Tr", "training": 8, "outlined": 3,
+            "validation": 4,
+        },
+    }  # fmt: skip
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    (tmp_path / "history.csv").write_text("epoch,seconds\n1,60\n2,30\n")
+    monkeypatch.setattr(protocols, "load_parts", lambda *_: PARTS)
+    unseen = {f"Testing/{name}" for name in PARTS.test.names[4:]}
+    monkeypatch.setattr(
+        "model.splits.load_manifest", lambda: type("M", (), {"unseen": lambda self: unseen})()
+    )
+    return tmp_path
+
+
+def test_a_score_counts_every_part_of_the_official_split(run: Path) -> None:
+    score = score_run(run, Path("data"))
+    assert {k: score[k] for k in ("protocol", "leaked", "seed", "epochs", "minutes")} == {
+        "protocol": "official", "leaked": True, "seed": 7, "epochs": 2, "minutes": 1.5,
+    }  # fmt: skip
+    images = {name: score[name]["images"] for name in ("validation", "test", "test_unseen")}
+    assert images == {"validation": 4, "test": 12, "test_unseen": 8}
+    assert score["test_with_copy_in_training"]["images"] == 4
+    # brightness survives mirroring: the averaged answers are the single ones
+    bright = PARTS.test.images.mean(axis=(1, 2, 3)) > 127.5
+    expected = np.where(bright, 3, 0)
+    assert score["test"]["correct"] == (expected == PARTS.test.labels).sum()
+    assert score["test"]["single"] == pytest.approx(score["test"]["accuracy"])
+
+
+def test_a_run_on_other_images_is_not_scored(run: Path) -> None:
+    record = json.loads((run / "run.json").read_text())
+    record["data"]["sha256"] = "another hash"
+    (run / "run.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match=r"must be those that .* was trained on. Received: .*hash"):
+        score_run(run, Path("data"))
+
+
+def test_an_unfinished_run_is_not_scored(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"folder of a finished run. Received: .*no model.keras"):
+        score_run(tmp_path, Path("data"))
+
+
+def made_up(protocol: str, seed: int, right: int) -> dict[str, Any]:
+    """A score of 20 images, the first `right` of which are right."""
+    labels = np.arange(20) % 4
+    predicted = np.where(np.arange(20) < right, labels, (labels + 1) % 4)
+    return {
+        "protocol": protocol, "seed": seed,
+        "test": evaluate(np.eye(4)[predicted], labels, CLASS_NAMES),
+    }  # fmt: skip
+
+
+def test_scores_are_written_and_read_back(tmp_path: Path) -> None:
+    score = made_up("clean", 3, 15)
+    assert write_score(score, tmp_path / "runs").name == "clean-seed-3.json"
+    assert read_scores(tmp_path / "runs") == [score]
+    assert read_scores(tmp_path / "nowhere") == []
+
+
+def test_seeds_are_averaged_and_folds_pooled() -> None:
+    found = summarise(
+        [made_up("clean", 1, 18), made_up("clean", 2, 20), made_up("official", 1, 19)]
+        + [made_up(f"fold-{k}", 1, 16 + k) for k in range(3)]
+    )
+    assert list(found) == ["official", "clean", "grouped"]
+    assert found["official"]["leaked"]
+    assert found["official"]["accuracy"] == pytest.approx(0.95)
+    assert found["official"]["accuracy_sd"] is None
+    assert not found["clean"]["leaked"]
+    assert found["clean"]["accuracy"] == pytest.approx(0.95)
+    assert found["clean"]["accuracy_sd"] == pytest.approx(np.std([0.9, 1.0], ddof=1))
+    grouped = found["grouped"]
+    assert (grouped["folds_wanted"], len(grouped["runs"])) == (5, 3)
+    assert grouped["pooled"]["images"] == 60
+    assert grouped["pooled"]["correct"] == 16 + 17 + 18
+    assert grouped["accuracy"] == pytest.approx(0.85)
+    assert summarise([]) == {}
+
+
+def test_the_committed_scores_are_of_the_present_protocols() -> None:
+    for score in read_scores():
+        assert score["leaked"] == (score["protocol"] in scores.LEAKED)
+        for part in ("test", "validation"):
+            if part in score:
+                matrix = np.array(score[part]["confusion"])
+                assert matrix.sum() == score[part]["images"]
+                assert np.trace(matrix) == score[part]["correct"]
+    assert report.RUN_REPORTS == scores.RUN_REPORTS

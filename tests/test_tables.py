@@ -1,0 +1,109 @@
+"""Tables of reports made here, whose figures are easy to follow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks import tables
+
+
+def cells(text: str) -> list[list[str]]:
+    """The cells of a Markdown table, head first, without the line below the head."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+    assert set(rows.pop(1)) == {"---"}
+    assert len({len(row) for row in rows}) == 1
+    return rows
+
+
+def figures(correct: int, images: int) -> dict[str, Any]:
+    share = correct / images
+    classes = {"glioma": {"recall": share / 2}, "notumor": {"recall": share}}
+    return {
+        "images": images, "correct": correct, "accuracy": share, "balanced_accuracy": share / 2,
+        "accuracy_95": [share - 0.01, share + 0.01], "classes": classes,
+    }  # fmt: skip
+
+
+def test_protocols_begin_with_the_honest_estimate_and_end_with_published_ones() -> None:
+    runs = [{"seed": 1, "test": figures(90, 100)}]
+    official = [
+        {
+            "seed": 1,
+            "test": figures(98, 100),
+            "test_with_copy_in_training": figures(79, 80),
+            "test_unseen": figures(19, 20),
+        }
+    ]
+    grouped = {
+        "runs": runs, "folds_wanted": 5, "pooled": figures(880, 1000), "accuracy_sd": 0.02,
+    }  # fmt: skip
+    evaluation = {
+        "protocols": {
+            "official": {"runs": official},
+            "clean": {"runs": runs},
+            "grouped": grouped,
+        }
+    }
+    published = [{"model": "Big", "protocol": "official (leaked)", "accuracy": "99.85%"}]
+    rows = cells(tables.protocols(evaluation, published))[1:]
+    assert [row[0].split(",")[0] for row in rows] == ["ours"] * 5 + ["published: Big"]
+    assert rows[0][0] == "ours, five-fold (1 of 5)"
+    assert rows[0][3] == "**88.00%** ± 2.00% over folds"
+    assert rows[1][2:4] == ["100", "**90.00%**"]
+    assert rows[1][6] == "glioma 45.0%"
+    assert "leaked" in rows[2][1]
+    assert [row[2] for row in rows[2:5]] == ["100", "80", "20"]
+    assert rows[5][3] == "99.85%"
+
+
+def test_a_protocol_that_was_not_run_has_no_row() -> None:
+    assert len(cells(tables.protocols({"protocols": {}}, []))) == 1
+
+
+def test_trust_names_the_class_that_is_covered_least() -> None:
+    before, after = {"ece": 0.03, "brier": 0.2}, {"ece": 0.01, "brier": 0.1}
+    conformal = {
+        "coverage": 0.97, "coverage_of_class": {"glioma": 0.99, "notumor": 0.94, "x": None},
+        "mean_set_size": 1.05,
+    }  # fmt: skip
+    ood = {"kept": 0.99, "answered": 0.0, "accuracy_of_answered": None}
+    evaluation = {
+        "calibration": {"sets": {"test": {"before": before, "after": after}}},
+        "conformal": {"sets": {"test": conformal}},
+        "ood": {"sets": {"test": ood}},
+    }
+    (row,) = cells(tables.trust(evaluation))[1:]
+    assert row[1:] == [
+        "3.0%", "1.0%", "0.100", "97.0%", "notumor 94.0%", "1.05", "99.0%", "0.0%", "none",
+    ]  # fmt: skip
+
+
+def test_refusals_add_up_held_out_sources_by_kind() -> None:
+    def source(part: str, kind: str, pictures: int, refused: float) -> dict[str, Any]:
+        return {"part": part, "kind": kind, "pictures": pictures, "refused": refused}
+
+    report = {
+        "sources": {
+            "a": source("held_out", "photograph", 10, 1.0),
+            "b": source("held_out", "photograph", 30, 0.9),
+            "c": source("held_out", "drawing", 4, 0.5),
+            "d": source("development", "photograph", 99, 1.0),
+        },
+        "summary": {"held_out": {"pictures": 44, "refused": 39 / 44, "auroc": 0.99871}},
+    }
+    rows = cells(tables.refusals(report))[1:]
+    assert rows[:2] == [["drawing", "2 of 4"], ["photograph", "37 of 40"]]
+    assert rows[2][1].startswith("88.6% of 44")
+    assert rows[3][1].startswith("0.9987")
+
+
+def test_training_names_every_stage_and_each_machine_once() -> None:
+    stage = {"epochs": 34, "machine": "A", "precision": "float32"}
+    run = {
+        "machine": "B", "precision": "bf16", "config": {"epochs": 6},
+        "earlier": [stage, stage | {"epochs": 32, "machine": "B", "precision": "bf16"}],
+        "data": {"training": 5312, "outlined": 3600, "validation": 396},
+    }  # fmt: skip
+    found = tables.training({"training": run}, {"machine": "C"})
+    assert "stages of 34, 32, 6 epochs on 5,312 images" in found
+    assert "on A (float32) and B (bf16); evaluated on C." in found
