@@ -121,10 +121,11 @@ def prediction_sets(
 ) -> NDArray[np.bool_]:
     """Classes that remain plausible: (n, classes) to bool (n, classes).
 
-    A class remains where 1 minus its probability is at most its threshold. A network that is
-    right more often than the sets promise leaves some sets empty: no class is as probable as it
-    usually is. These hold the most probable classes that together reach `FILL` instead, at
-    least one, which can only raise the coverage.
+    A class remains where 1 minus its probability is at most its threshold. Two additions can only
+    raise the coverage: a network that is right more often than the sets promise leaves some sets
+    empty (no class is as probable as it usually is), and these hold the most probable classes that
+    together reach `FILL` instead; and the most probable class remains in every set, since its
+    threshold may be stricter than that of a less probable one, which would then stand alone.
     """
     inside: NDArray[np.bool_] = 1.0 - probabilities <= thresholds
     order = np.argsort(-probabilities, axis=1, kind="stable")
@@ -133,6 +134,7 @@ def prediction_sets(
     filled = np.zeros_like(inside)
     np.put_along_axis(filled, order, before < FILL, axis=1)
     empty = ~inside.any(axis=1, keepdims=True)
+    inside[np.arange(len(inside)), order[:, 0]] = True
     return np.where(empty, filled, inside)
 
 

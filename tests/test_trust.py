@@ -57,6 +57,14 @@ def test_without_a_class_inside_the_most_probable_remain() -> None:
     assert torn.abstained
 
 
+def test_the_most_probable_class_stays_where_a_less_probable_one_does() -> None:
+    """Its threshold may be the stricter one; the other alone would be a confident wrong answer."""
+    uneven = replace(TRUST, temperature=1.0, set_thresholds=np.array([0.4, 0.6, 0.4, 0.4]))
+    judged = uneven.judge(np.array([0.53, 0.45, 0.01, 0.01], np.float32), NEAR)
+    assert judged.members == (0, 1)
+    assert judged.abstained
+
+
 def test_constants_survive_their_file() -> None:
     loaded = load_trust(TRUST.to_bytes(), Path("trust.npz"), 4, 2)
     assert loaded.temperature == TRUST.temperature
