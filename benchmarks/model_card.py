@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from benchmarks import tables
-from benchmarks.tables import ARTIFACTS, REPORTS, ROOT, read_report
+from benchmarks.tables import ARTIFACTS, REPORTS, ROOT, read_report, refresh
 
 TEMPLATE = ROOT / "benchmarks" / "model_card.md"
 CARD = ROOT / "MODEL_CARD.md"
@@ -73,10 +73,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
     card = render(TEMPLATE.read_text(encoding="utf-8"), parts())
-    if check:
-        return int(not CARD.exists() or CARD.read_text(encoding="utf-8") != card)
-    CARD.write_text(card, encoding="utf-8")
-    return 0
+    return refresh(CARD, card, check=check)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import re
 import sys
 
 from benchmarks import tables
-from benchmarks.tables import ARTIFACTS, REPORTS, ROOT, read_report
+from benchmarks.tables import ARTIFACTS, REPORTS, ROOT, read_report, refresh
 
 README = ROOT / "README.md"
 
@@ -58,12 +58,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
-    old = README.read_text(encoding="utf-8")
-    new = render(old, sections())
-    if check:
-        return int(new != old)
-    README.write_text(new, encoding="utf-8")
-    return 0
+    return refresh(README, render(README.read_text(encoding="utf-8"), sections()), check=check)
 
 
 if __name__ == "__main__":

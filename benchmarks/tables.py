@@ -33,6 +33,14 @@ def read_report(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def refresh(path: Path, content: str, *, check: bool) -> int:
+    """Writes a file; with `check` only returns 1 where that would change it, else 0."""
+    if check:
+        return int(not path.exists() or path.read_text(encoding="utf-8") != content)
+    path.write_text(content, encoding="utf-8")
+    return 0
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]

@@ -31,12 +31,12 @@ from tqdm import tqdm
 from data.outline_files import Outline, outline_mask
 from data.phantoms import make_phantom
 from model.augmentation import augment, augmenter
-from model.config import CLASS_NAMES, NO_TUMOUR, TrainingConfig
+from model.config import CLASS_NAMES, MAP_SHAPE, NO_TUMOUR, TrainingConfig
 from model.counterfactuals import MARGIN, control_patch, paint_out
 from model.dataset import ImageSet, one_hot, to_uint8
 from model.preprocessing import prepare
 
-CELLS = 14
+CELLS = MAP_SHAPE[0]
 """Cells along a side of the lesion head's map."""
 
 Batch = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]

@@ -124,10 +124,7 @@ def audit(
     source = None if outlines is None else source_of(data.files, outlines)
     rows = signatures(data.images)
     blocks, measured = assign_blocks(rows, data.labels, related, source)
-    kept = None
-    if keep is not None:
-        held_out = [f for f, row in keep.rows.items() if row["official"] == "validation"]
-        kept = np.isin(data.files, held_out)
+    kept = None if keep is None else np.isin(data.files, keep.select("official", "validation"))
     official, clean = assign_roles(data.labels, data.testing, groups, related, kept)
     at, similarity, mirrored = _nearest(data, rows, pairs)
     columns = {
