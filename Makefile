@@ -56,10 +56,10 @@ echo "Installing $(2) into $(1); the first time takes a while."; \
 touch "$(1)/.requirements"
 endef
 
-.PHONY: help serve test lint types format data audit train score export calibrate evaluate reports reproduce notebook lab samples clean
+.PHONY: help serve test lint types format data audit train score export calibrate evaluate reports reproduce notebook lab samples translations clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 serve: $(STAMP) ## start the web app; PORT=8080 make serve picks the port
 	@exec $(RUN) app.py
@@ -127,6 +127,13 @@ lab: $(STAMP_DEV) ## open the notebook in JupyterLab
 
 samples: $(STAMP) ## build data/gallery from unseen Testing images of DATA=data/raw, for local use
 	@exec $(RUN) -m data.samples real --data "$(DATA)"
+
+translations: $(STAMP_DEV) ## gather the pages' texts into translations/ and compile them
+	@$(DEV) -m babel.messages.frontend extract --mapping babel.cfg --keyword _l --no-location \
+	  --omit-header --sort-output --output translations/messages.pot .
+	@$(DEV) -m babel.messages.frontend update --input-file translations/messages.pot \
+	  --output-dir translations --no-fuzzy-matching --ignore-obsolete --omit-header
+	@exec $(DEV) -m babel.messages.frontend compile --directory translations
 
 clean: ## remove caches; environments, data and runs stay
 	rm -rf .mypy_cache .pytest_cache .ruff_cache

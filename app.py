@@ -62,6 +62,7 @@ def create_app(
     from web.errors import register_errors
     from web.gallery import GalleryError, load_gallery
     from web.headers import add_headers
+    from web.languages import register_languages
     from web.logging import configure_logging, log_requests
     from web.predictions import Predictions
     from web.state import State, attach
@@ -84,6 +85,7 @@ def create_app(
     add_headers(app)
     log_requests(app)
     register_errors(app)
+    register_languages(app)
     register_display(app)
     for module in (pages, images, api):
         app.register_blueprint(module.blueprint)

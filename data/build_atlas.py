@@ -47,14 +47,16 @@ def pack(values: NDArray[np.generic]) -> NDArray[np.uint8]:
 
 def load_maps(source: Path) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """(t1, grey, white) as float32 in [0, 1], shape (197, 233, 189)."""
-    import nibabel
+    import nibabel.nifti1
 
     maps = []
     for name in ("t1", "gm", "wm"):
         path = source / f"mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz"
         if not path.is_file():
             raise FileNotFoundError(f"`source` must hold {path.name}. Received: {source}")
-        maps.append(np.asarray(nibabel.load(path).dataobj, np.float32) / 255.0)
+        maps.append(
+            np.asarray(nibabel.nifti1.Nifti1Image.from_filename(path).dataobj, np.float32) / 255.0
+        )
     return maps[0], maps[1], maps[2]
 
 

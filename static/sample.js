@@ -1,5 +1,7 @@
 // Enhances the sample page: swaps samples in place, with the keyboard too. Without it every link loads a page.
 
+import { milliseconds, percent, say } from "./words.js";
+
 const viewer = document.getElementById("viewer");
 const field = Object.fromEntries(
   [...viewer.querySelectorAll("[data-field]")].map((element) => [element.dataset.field, element]),
@@ -22,20 +24,12 @@ async function fetchJson(url, signal) {
   const answer = await fetch(url, { signal, headers: { Accept: "application/json" } });
   if (!answer.ok) {
     const problem = await answer.json().catch(() => ({}));
-    throw new Error(problem.detail || `The server answered ${answer.status}.`);
+    throw new Error(problem.detail || say("server_answered", { status: answer.status }));
   }
   return answer.json();
 }
 
 const pageUrl = (id) => `/samples/${id}${query}`;
-
-// the same wording as the `percent` and `milliseconds` filters of the server
-function percent(share) {
-  if (share >= 0.9995 && share < 1) return ">99.9 %";
-  if (share > 0 && share < 0.0005) return "<0.1 %";
-  return `${(share * 100).toFixed(1)} %`;
-}
-const milliseconds = (value) => `${value.toFixed(value < 100 ? 1 : 0)} ms`;
 
 function setBusy(busy) {
   field.report.setAttribute("aria-busy", String(busy));
@@ -104,7 +98,7 @@ function report(answer) {
 async function loadImage(sample, signal) {
   const next = new Image();
   next.src = sample.image_url;
-  await next.decode().catch(() => { throw new Error("The image did not load."); });
+  await next.decode().catch(() => { throw new Error(say("image_failed")); });
   if (signal.aborted) return;
   Object.assign(field.image, { width: sample.width, height: sample.height, alt: `Brain MRI ${sample.id}` });
   field.image.src = sample.image_url;

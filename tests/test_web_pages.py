@@ -183,7 +183,8 @@ def test_a_real_gallery_says_so(make_app: Callable[..., Flask], tmp_path: Path) 
     for path in ("/", "/samples/te-gl-0001"):
         text = text_of(client.get(path).text)
         assert "Test images from the Brain Tumor MRI Dataset , published as CC0." in text
-        assert "These 1 were picked at random from its testing part (seed 0)" in text
+        assert "These 1 were picked at random from its testing part, without a look" in text
+        assert "Seed 0." in text
         assert "Chosen with seed 0." in text
         assert "phantom" not in text
     text = text_of(client.get("/samples/te-gl-0001").text)

@@ -8,39 +8,50 @@ from functools import lru_cache
 from pathlib import Path
 
 from flask import Flask, url_for
+from flask_babel import LazyString, format_decimal
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 from model.config import CLASS_NAMES
 from model.runtime import Prediction
 from model.trust import RULE
 from web.selection import Filters
 from web.state import current_state
+from web.words import script_words
 
 PROJECT = "MRI Brain Tumor Detection"
-TITLES = {
-    "glioma": "Glioma",
-    "meningioma": "Meningioma",
-    "notumor": "No tumor",
-    "pituitary": "Pituitary tumor",
+TITLES: dict[str, LazyString] = {
+    "glioma": _l("Glioma"),
+    "meningioma": _l("Meningioma"),
+    "notumor": _l("No tumor"),
+    "pituitary": _l("Pituitary tumor"),
 }
-SUMMARIES = {
-    "glioma": "Grows from the brain's own supporting cells, inside its tissue.",
-    "meningioma": "Grows from the membranes around the brain, so it sits at the edge.",
-    "notumor": "A slice in which no tumor is to be seen.",
-    "pituitary": "Grows from the gland at the middle of the skull base.",
+SUMMARIES: dict[str, LazyString] = {
+    "glioma": _l("Grows from the brain's own supporting cells, inside its tissue."),
+    "meningioma": _l("Grows from the membranes around the brain, so it sits at the edge."),
+    "notumor": _l("A slice in which no tumor is to be seen."),
+    "pituitary": _l("Grows from the gland at the middle of the skull base."),
 }
+RULE_TEXT = _l(RULE)
+MENU: tuple[tuple[str, LazyString], ...] = (("pages.gallery", _l("Gallery")),)
+"""Pages of the main menu: endpoint and name."""
 
 
 def percent(probability: float) -> str:
     """One decimal, never rounded to a certainty the network did not state: "98.2 %", ">99.9 %"."""
     if 0.9995 <= probability < 1:
-        return ">99.9 %"
+        return f">{_tenths(99.9)} %"
     if 0 < probability < 0.0005:
-        return "<0.1 %"
-    return f"{probability * 100:.1f} %"
+        return f"<{_tenths(0.1)} %"
+    return f"{_tenths(probability * 100)} %"
 
 
 def milliseconds(value: float) -> str:
-    return f"{value:.1f} ms" if value < 100 else f"{value:.0f} ms"
+    return f"{_tenths(value)} ms" if value < 100 else f"{format_decimal(round(value))} ms"
+
+
+def _tenths(value: float) -> str:
+    return str(format_decimal(value, "#,##0.0"))  # in the visitor's language: 12.5 or 12,5
 
 
 def reason(prediction: Prediction) -> str | None:
@@ -48,9 +59,13 @@ def reason(prediction: Prediction) -> str | None:
     if not prediction.abstained:
         return None
     if not prediction.in_distribution:
-        return "This does not look like a brain MRI to the network, so its scores mean nothing."
-    *others, last = (TITLES[name] for name in prediction.prediction_set)
-    return f"It cannot decide between {', '.join(others)} and {last}."
+        return str(
+            _("This does not look like a brain MRI to the network, so its scores mean nothing.")
+        )
+    *others, last = (str(TITLES[name]) for name in prediction.prediction_set)
+    return str(
+        _("It cannot decide between %(others)s and %(last)s.", others=", ".join(others), last=last)
+    )
 
 
 def filter_query(filters: Filters, name: str, value: str) -> dict[str, str]:
@@ -81,13 +96,15 @@ def register_display(app: Flask) -> None:
     app.add_template_filter(reason)
     app.add_template_global(asset)
     app.add_template_global(filter_query)
+    app.add_template_global(script_words)
     app.context_processor(
         lambda: {
             "project": PROJECT,
             "class_names": CLASS_NAMES,
             "titles": TITLES,
             "summaries": SUMMARIES,
-            "abstaining_rule": RULE,
+            "abstaining_rule": RULE_TEXT,
+            "menu": MENU,
             "gallery_info": current_state().gallery,
             "classifier": current_state().predictions.classifier,
         }
