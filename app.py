@@ -57,7 +57,7 @@ def create_app(
     from flask import Flask
 
     from model.runtime import DEFAULT_MODEL_PATH, ModelFileError
-    from web import api, images, pages
+    from web import api, images, openapi, pages, uploads
     from web.display import compile_templates, register_display
     from web.errors import register_errors
     from web.gallery import GalleryError, load_gallery
@@ -77,6 +77,7 @@ def create_app(
         raise StartupError(str(error)) from None
 
     app = Flask(__name__, root_path=str(ROOT))
+    app.request_class = uploads.InMemoryRequest
     # static addresses carry their content's hash, as the versioned images do
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = images.A_YEAR
     app.json.sort_keys = False  # type: ignore[attr-defined]
@@ -87,7 +88,7 @@ def create_app(
     register_errors(app)
     register_languages(app)
     register_display(app)
-    for module in (pages, images, api):
+    for module in (pages, images, api, uploads, openapi):
         app.register_blueprint(module.blueprint)
     if settings.warm_up:
         predictions.warm_up(first=lambda: compile_templates(app))

@@ -23,6 +23,7 @@ from model.config import (
 )
 from model.dataset import to_float
 from model.files import file_hash
+from model.heat import HEAT_FILE, heat_bytes
 from model.preprocessing import SETTINGS
 from model.quiet import native_notices_silenced
 
@@ -139,7 +140,7 @@ def export(
     calibration: NDArray[np.float32] | None = None,
     mirrored: bool = False,
 ) -> dict[str, Any]:
-    """Writes `brain_tumor_cnn.keras`, `brain_tumor_cnn.tflite` and `metadata.json`.
+    """Writes `brain_tumor_cnn.keras`, `.tflite`, `heat_map.npz` and `metadata.json`.
 
     Args:
         model: The folded network of a finished run.
@@ -164,6 +165,7 @@ def export(
     (out / f"{MODEL_NAME}.tflite").write_bytes(
         convert(model, quantization, calibration, mirrored=mirrored)
     )
+    (out / HEAT_FILE).write_bytes(heat_bytes(model))
     metadata = {
         "name": MODEL_NAME,
         "version": VERSION,
@@ -174,7 +176,11 @@ def export(
         "mirrored_averaging": mirrored,
         "files": {
             path.name: {"sha256": file_hash(path), "bytes": path.stat().st_size}
-            for path in (out / f"{MODEL_NAME}.keras", out / f"{MODEL_NAME}.tflite")
+            for path in (
+                out / f"{MODEL_NAME}.keras",
+                out / f"{MODEL_NAME}.tflite",
+                out / HEAT_FILE,
+            )
         },
         "training": run,
     }

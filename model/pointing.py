@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from model.config import CLASS_NAMES
 from model.counterfactuals import head_mask
 from model.explanation import combine, direction, scaled, smooth, upsample
+from model.heat import CUT, SIGMA, TARGET
 from model.pairs import TUMOURS
 from model.shortcuts import Images, Labels, Outlined, shares
 from model.tail import Array, Tail
@@ -58,8 +59,8 @@ class HeatMethod:
 
 
 DEPTHS = ("elu3", "elu4", "elu6", "conv7", "elu7", "elu8")
-DEFAULT = HeatMethod(("conv7",), sigma=8.0)
-"""The one to show unless a report says another is better."""
+DEFAULT = HeatMethod((CUT,), target=TARGET, sigma=SIGMA)
+"""The one that the server shows."""
 
 CANDIDATES: tuple[HeatMethod, ...] = (
     *(HeatMethod((cut,)) for cut in DEPTHS),

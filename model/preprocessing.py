@@ -42,8 +42,19 @@ SETTINGS = {
 """What this module does, as saved beside the weights."""
 
 
+KINDS = ("damaged", "too-large", "unsupported-format")
+
+
 class ImageError(ValueError):
-    """The input is not an image that can be read; the message says why."""
+    """The input is not an image that can be read; the message says why.
+
+    Attributes:
+        kind: One of `KINDS`; "damaged" also stands for whatever else is wrong with a file.
+    """
+
+    def __init__(self, message: str, *, kind: str = "damaged") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 def load_image(source: bytes | str | os.PathLike[str] | BinaryIO) -> NDArray[np.float32]:
@@ -82,7 +93,8 @@ def decode(source: bytes | str | os.PathLike[str] | BinaryIO) -> NDArray[np.floa
                 if width * height > MAX_PIXELS:
                     raise ImageError(
                         f"`image` must have at most {MAX_PIXELS:,} pixels. "
-                        f"Received: {name} with {width} x {height}"
+                        f"Received: {name} with {width} x {height}",
+                        kind="too-large",
                     )
                 image.load()
                 return _grey(ImageOps.exif_transpose(image))
@@ -90,7 +102,8 @@ def decode(source: bytes | str | os.PathLike[str] | BinaryIO) -> NDArray[np.floa
         raise
     except UnidentifiedImageError:
         raise ImageError(
-            f"`image` must be one of {', '.join(FORMATS)}. Received: {name}, which is none of them"
+            f"`image` must be one of {', '.join(FORMATS)}. Received: {name}, which is none of them",
+            kind="unsupported-format",
         ) from None
     except DAMAGE as error:
         raise ImageError(f"`image` could not be decoded. Received: {name} ({error})") from error

@@ -18,6 +18,7 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from model.config import ARTIFACTS, FEATURE_COUNT, IMAGE_SIZE, MAP_SHAPE, MODEL_NAME
+from model.heat import HEAT_FILE, Explainer, Explanation, HeatFileError, load_explainer
 from model.trust import TRUST_FILE, Trust, TrustFileError, load_trust
 
 DEFAULT_MODEL_PATH = ARTIFACTS / f"{MODEL_NAME}.tflite"
@@ -41,6 +42,7 @@ class Prediction:
         abstained: Whether the answer should not be relied on: `model.trust.RULE`.
         in_distribution: Whether the picture looks like a brain MRI.
         ood_score, ood_threshold: Distance from brain MRIs, and the largest that passes for one.
+        explanation: Where the evidence lies, if it was asked for.
     """
 
     label: str
@@ -52,6 +54,7 @@ class Prediction:
     in_distribution: bool
     ood_score: float
     ood_threshold: float
+    explanation: Explanation | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ class Classifier:
         sha256: str,
         path: Path,
         trust: Trust | None,
+        explainer: Explainer | None,
+        version: str,
         load_milliseconds: float,
     ) -> None:
         self.class_names = class_names
@@ -90,6 +95,8 @@ class Classifier:
         self.sha256 = sha256
         self.path = path
         self.trust = trust
+        self.explainer = explainer
+        self.version = version
         self.load_milliseconds = load_milliseconds
         self._interpreter = interpreter
         self._input = interpreter.get_input_details()[0]["index"]
@@ -104,12 +111,13 @@ class Classifier:
         threads: int | None = None,
         calibrated: bool = True,
     ) -> Classifier:
-        """Loads a `.tflite` file, with the `metadata.json` and the `trust.npz` beside it.
+        """Loads a `.tflite` file, with the `metadata.json` and the `.npz` files beside it.
 
         Args:
             path: The model file.
             threads: Threads of one inference; by default LiteRT's own choice.
-            calibrated: False to do without `trust.npz`; `predict` then cannot be used.
+            calibrated: False to do without `trust.npz` and `heat_map.npz`; `predict` then cannot
+                be used.
 
         Raises:
             ModelFileError: A file is missing or damaged, or they do not belong together.
@@ -134,6 +142,8 @@ class Classifier:
             sha256=sha256,
             path=path,
             trust=_read_trust(path, metadata) if calibrated else None,
+            explainer=_read_explainer(path, metadata, class_names) if calibrated else None,
+            version=str(metadata.get("version", "")),
             load_milliseconds=(time.perf_counter() - started) * 1000,
         )
 
@@ -163,18 +173,31 @@ class Classifier:
         found = self.outputs(image)
         return found.probabilities, found.milliseconds
 
-    def predict(self, image: NDArray[np.float32]) -> Prediction:
+    def predict(
+        self, image: NDArray[np.float32], *, explain: bool = False, explain_class: str | None = None
+    ) -> Prediction:
         """Classifies one image, or abstains.
 
-        Args, Raises: As `outputs`; ModelFileError where the constants were not loaded.
+        Args:
+            image: As `outputs`.
+            explain: Whether to make a heat map.
+            explain_class: Name of the class that it is for; by default the predicted one.
+
+        Raises:
+            ValueError: As `outputs`, or no such class.
+            ModelFileError: The constants were not loaded.
         """
-        if self.trust is None:
+        if self.trust is None or self.explainer is None:
             raise ModelFileError(f"The model {self.path} was loaded without its {TRUST_FILE}.")
         found = self.outputs(image)
         judged = self.trust.judge(found.probabilities, found.features)
         best = judged.members[0]
+        label = self.class_names[best]
+        explanation = None
+        if explain:
+            explanation = self.explainer.explain(found.maps, explain_class or label)
         return Prediction(
-            label=self.class_names[best],
+            label=label,
             confidence=float(judged.probabilities[best]),
             probabilities={
                 n: float(p) for n, p in zip(self.class_names, judged.probabilities, strict=True)
@@ -185,6 +208,7 @@ class Classifier:
             in_distribution=judged.in_distribution,
             ood_score=judged.ood_score,
             ood_threshold=judged.ood_threshold,
+            explanation=explanation,
         )
 
 
@@ -214,6 +238,17 @@ def _read_trust(path: Path, metadata: dict[str, Any]) -> Trust:
     try:
         return load_trust(content, constants, len(metadata["classes"]), FEATURE_COUNT)
     except TrustFileError as error:
+        raise ModelFileError(str(error)) from error
+
+
+def _read_explainer(
+    path: Path, metadata: dict[str, Any], class_names: tuple[str, ...]
+) -> Explainer:
+    layers = path.with_name(HEAT_FILE)
+    content, _ = _read_checked(layers, metadata, "export")
+    try:
+        return load_explainer(content, layers, class_names)
+    except HeatFileError as error:
         raise ModelFileError(str(error)) from error
 
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 from app import create_app
 from model.config import CLASS_NAMES
+from model.heat import Explanation
 from model.runtime import Prediction
 
 # (id, true label, eighths of the drawn image that are white): the stub answers by these alone
@@ -35,18 +36,26 @@ class StubClassifier:
     """Tells the classes by their white eighths: 1, 3, 5 and 7; counts its calls."""
 
     name = "stub"
+    version = "0.0.0"
     sha256 = "5" * 64
 
     def __init__(self) -> None:
         self.calls = 0
 
-    def predict(self, image: NDArray[np.float32]) -> Prediction:
+    def predict(
+        self, image: NDArray[np.float32], *, explain: bool = False, explain_class: str | None = None
+    ) -> Prediction:
         self.calls += 1
         assert image.shape == (224, 224, 1)
         assert image.dtype == np.float32
         label = CLASS_NAMES[int(float(image.mean()) * 4)]
         shares = {name: 0.75 if name == label else 0.0833 for name in CLASS_NAMES}
-        return Prediction(label, shares[label], shares, 12.5, (label,), False, True, 0.5, 1.5)
+        heat = None
+        if explain:
+            values = np.zeros((112, 112), np.float32)
+            values[28, 84] = 1.0  # the middle of the upper right quarter
+            heat = Explanation(explain_class or label, "stub", values)
+        return Prediction(label, shares[label], shares, 12.5, (label,), False, True, 0.5, 1.5, heat)
 
 
 def write_gallery(folder: Path, *, origin: str = "synthetic") -> dict[str, Any]:

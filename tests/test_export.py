@@ -167,6 +167,7 @@ def test_the_metadata_describe_the_files(exported: Path) -> None:
     assert set(metadata["files"]) == {
         "brain_tumor_cnn.keras",
         "brain_tumor_cnn.tflite",
+        "heat_map.npz",
         "trust.npz",
     }
     for name, described in metadata["files"].items():

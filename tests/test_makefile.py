@@ -21,7 +21,8 @@ MAKE = shutil.which("make")
 REQUIREMENTS = ("requirements.txt", "requirements-train.txt", "requirements-dev.txt")
 TARGETS = {
     "help", "serve", "test", "lint", "types", "format", "data", "audit", "train", "notebook", "lab",
-    "score", "export", "calibrate", "evaluate", "reports", "reproduce", "samples", "clean",
+    "score", "export", "calibrate", "evaluate", "reports", "reproduce", "samples",
+    "translations", "clean",
 }  # fmt: skip
 
 needs_make = pytest.mark.skipif(MAKE is None, reason="make is not installed")

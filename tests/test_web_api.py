@@ -106,8 +106,10 @@ def test_prediction(client: FlaskClient) -> None:
             "in_distribution": True,
             "ood_score": 0.5,
             "ood_threshold": 1.5,
+            "explanation": None,
+            "milliseconds": 12.5,
         },
-        "model": {"name": "stub", "sha256": "5" * 64},
+        "model": {"name": "stub", "version": "0.0.0", "sha256": "5" * 64},
         "milliseconds": 12.5,
     }
     assert list(response.json) == ["id", "true_label", "prediction", "model", "milliseconds"]
@@ -156,9 +158,7 @@ def test_an_unknown_sample_is_404(client: FlaskClient, sample_id: str) -> None:
     assert detail == "No sample has this id; /api/v1/samples lists them all."
 
 
-@pytest.mark.parametrize(
-    "path", ["/api", "/api/", "/api/v1/", "/api/v1/samples/", "/api/v2/samples"]
-)
+@pytest.mark.parametrize("path", ["/api/", "/api/v1/", "/api/v1/samples/", "/api/v2/samples"])
 def test_an_unknown_api_path_is_404(client: FlaskClient, path: str) -> None:
     assert_problem(client.get(path), 404, "Not Found", path)
 

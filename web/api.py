@@ -6,8 +6,9 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, request, url_for
 
-from web.display import reason
+from web.answers import model_fields, prediction_fields
 from web.gallery import Sample
+from web.schemas import ExplainQuery, load_query
 from web.selection import Filters, select
 from web.state import current_state
 
@@ -39,26 +40,19 @@ def samples() -> Response:
 def prediction(sample_id: str) -> Response:
     """The network's prediction for one sample, computed now if need be; 404 for an unknown id."""
     state = current_state()
+    query = load_query(ExplainQuery(), request.args)
     sample = state.gallery.samples.get(sample_id)
     if sample is None:
         abort(404, description="No sample has this id; /api/v1/samples lists them all.")
-    found = state.predictions.get(sample)
-    classifier = state.predictions.classifier
+    if query["explain"]:
+        found = state.predictions.explain(sample, query["explain_class"])
+    else:
+        found = state.predictions.get(sample)
     return jsonify(
         id=sample.id,
         true_label=sample.true_label,
-        prediction={
-            "label": found.label,
-            "confidence": found.confidence,
-            "probabilities": found.probabilities,
-            "prediction_set": found.prediction_set,
-            "abstained": found.abstained,
-            "reason": reason(found),
-            "in_distribution": found.in_distribution,
-            "ood_score": found.ood_score,
-            "ood_threshold": found.ood_threshold,
-        },
-        model={"name": classifier.name, "sha256": classifier.sha256},
+        prediction=prediction_fields(found),
+        model=model_fields(state.predictions.classifier),
         milliseconds=found.milliseconds,
     )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import logging
 from http import HTTPStatus
+from typing import Any
 
 from flask import Flask, Response, make_response, render_template, request
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from web.logging import request_id
@@ -26,7 +27,13 @@ WHAT_NOW = {
 def register_errors(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> WerkzeugResponse:
-        return _answer(error, error.description or "")
+        detail = error.description or ""
+        if isinstance(error, RequestEntityTooLarge):
+            detail = (
+                f"A request must have at most {request.max_content_length:,} bytes and "
+                f"{request.max_form_parts} parts. Received: more."
+            )
+        return _answer(error, detail)
 
     @app.errorhandler(FilterError)
     def filter_error(error: FilterError) -> WerkzeugResponse:
@@ -40,20 +47,27 @@ def register_errors(app: Flask) -> None:
         return _answer(InternalServerError(), WHAT_NOW[500])
 
 
+def problem(
+    status: int, title: str, detail: str, *, kind: str = "about:blank", **more: Any
+) -> tuple[Response, int]:
+    """A problem document; ``more`` are members of its own that it carries besides."""
+    document = {
+        "type": kind,
+        "title": title,
+        "status": int(status),
+        "detail": detail,
+        "instance": request.path,
+        **more,
+    }
+    body = json.dumps(document) + "\n"
+    return Response(body, int(status), content_type="application/problem+json"), int(status)
+
+
 def _answer(error: HTTPException, detail: str) -> WerkzeugResponse:
     status = error.code or 500
     title = HTTPStatus(status).phrase
     if request.path == "/api" or request.path.startswith("/api/"):
-        problem = {
-            "type": "about:blank",
-            "title": title,
-            "status": status,
-            "detail": detail,
-            "instance": request.path,
-        }
-        response = Response(
-            json.dumps(problem) + "\n", status, content_type="application/problem+json"
-        )
+        response, _ = problem(status, title, detail)
     else:
         # a 400 explains which values are allowed; other texts are written for API users
         text = detail.replace("`", "") if status == 400 else WHAT_NOW.get(status, detail)

@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -30,8 +31,12 @@ class ClassifierLike(Protocol):
     @property
     def name(self) -> str: ...
     @property
+    def version(self) -> str: ...
+    @property
     def sha256(self) -> str: ...
-    def predict(self, image: NDArray[np.float32]) -> Prediction: ...
+    def predict(
+        self, image: NDArray[np.float32], *, explain: bool = False, explain_class: str | None = None
+    ) -> Prediction: ...
 
 
 class Predictions:
@@ -55,6 +60,17 @@ class Predictions:
                 image = load_image(sample.path.read_bytes())  # (224, 224, 1) in [0, 1]
                 self._known[sample.id] = self.classifier.predict(image)
         return self._known[sample.id]
+
+    def explain(self, sample: Sample, label: str | None = None) -> Prediction:
+        """The prediction for ``sample`` with a heat map for ``label``, or for the predicted class.
+
+        Made anew each time: maps are thirty times the size of the predictions that are kept.
+        """
+        with self._running:
+            image = load_image(sample.path.read_bytes())
+            found = self.classifier.predict(image, explain=True, explain_class=label)
+        self._known.setdefault(sample.id, replace(found, explanation=None))
+        return found
 
     def peek(self, sample: Sample) -> Prediction | None:
         """The prediction for ``sample`` if it is known; never waits."""

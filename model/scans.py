@@ -1,0 +1,172 @@
+"""Any uploaded file as slices: pictures, DICOM and NIfTI, told apart by their content.
+
+Data contract: bytes in; slices float32 (height, width), any finite range, out, ready for
+`model.preprocessing.prepare`. Nothing is written to disk, and no name or tag of the file is kept.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from model.preprocessing import FORMATS, ImageError, decode
+
+PLANES = ("axial", "coronal", "sagittal")
+MAX_SLICES = 1024
+MAX_SIDE = 4096
+"""Of a slice, in pixels: scanners make 1,024 at most."""
+
+_GZIP = b"\x1f\x8b"
+_DICOM_MARK = slice(128, 132)
+
+
+class Scan(ABC):
+    """A decoded file.
+
+    Attributes:
+        kind: "image", "dicom" or "nifti".
+        planes: Number of slices by plane, for volumes with known axes; empty for others.
+        frames: Number of slices of a file without planes.
+    """
+
+    kind: str
+    planes: Mapping[str, int]
+    frames: int
+
+    def count(self, plane: str | None) -> int:
+        """Slices in a plane; `plane` is None for a file without planes."""
+        return self.frames if plane is None else self.planes[plane]
+
+    def choose_plane(self, wanted: str | None) -> str | None:
+        """The plane to cut: the one wanted, or axial; None for a file without planes.
+
+        Raises:
+            ImageError: A plane is wanted of a file that has none.
+        """
+        if self.planes:
+            return wanted or PLANES[0]
+        if wanted is not None:
+            raise ImageError(
+                "`plane` can be chosen for NIfTI volumes alone. "
+                f"Received: {wanted!r} for a file without planes"
+            )
+        return None
+
+    def choose_slice(self, plane: str | None, wanted: int | None) -> int:
+        """The slice wanted, or the middle one.
+
+        Raises:
+            ImageError: There is no such slice.
+        """
+        count = self.count(plane)
+        if wanted is None:
+            return count // 2
+        if not 0 <= wanted < count:
+            raise ImageError(f"`slice` must be in 0..{count - 1} for this file. Received: {wanted}")
+        return wanted
+
+    @abstractmethod
+    def pixels(self, plane: str | None, index: int) -> NDArray[np.float32]:
+        """One slice: float32 (height, width).
+
+        Raises:
+            ImageError: It cannot be decoded.
+        """
+
+
+class Picture(Scan):
+    """A file that Pillow reads."""
+
+    kind = "image"
+    frames = 1
+
+    def __init__(self, content: bytes) -> None:
+        self.planes = {}
+        try:
+            self._pixels = decode(content)
+        except ImageError as error:
+            if error.kind != "unsupported-format":
+                raise
+            raise ImageError(
+                f"`file` must be one of {', '.join((*FORMATS, 'DICOM'))} and NIfTI, or a gzipped "
+                f"NIfTI. Received: {len(content):,} bytes of none of these",
+                kind=error.kind,
+            ) from None
+
+    def pixels(self, plane: str | None, index: int) -> NDArray[np.float32]:
+        return self._pixels
+
+
+def read_scan(content: bytes) -> Scan:
+    """Reads a file by what it holds, whatever its name.
+
+    Args:
+        content: The file.
+
+    Returns:
+        The scan; slices of large files are decoded when asked for.
+
+    Raises:
+        ImageError: It is empty, of no known kind, damaged or too large.
+    """
+    if not content:
+        raise ImageError("`file` must not be empty. Received: 0 bytes")
+    # These libraries take a second to import on a small host, and most uploads need neither.
+    if content[_DICOM_MARK] == b"DICM":
+        from model.dicom import DicomScan
+
+        return DicomScan(content)
+    from model.nifti import NiftiScan, is_nifti
+
+    if content.startswith(_GZIP) or is_nifti(content):
+        return NiftiScan(content)
+    return Picture(content)
+
+
+def as_square(
+    pixels: NDArray[np.float32], spacing: tuple[float, float] = (1.0, 1.0)
+) -> NDArray[np.float32]:
+    """Gives a slice its physical proportions, then pads it with background to a square.
+
+    The network is shown squares. Pictures are stretched, as in training; a scan knows its
+    millimetres, and stretching would distort the anatomy.
+
+    Args:
+        pixels: float32 (height, width).
+        spacing: Millimetres from one row to the next and from one column to the next.
+
+    Returns:
+        float32 (side, side).
+    """
+    height, width = pixels.shape
+    down, across = (s if np.isfinite(s) and s > 0 else 1.0 for s in spacing)
+    smaller = min(down, across)
+    size = (round(width * across / smaller), round(height * down / smaller))
+    if max(size) > MAX_SIDE:
+        size = (width, height)
+    if size != (width, height):
+        resized = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)
+        pixels = np.asarray(resized, dtype=np.float32)
+    side = max(pixels.shape)
+    square = np.full((side, side), pixels.min(), dtype=np.float32)
+    top, left = (side - pixels.shape[0]) // 2, (side - pixels.shape[1]) // 2
+    square[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+    return square
+
+
+def check_size(height: int, width: int, count: int) -> None:
+    """Refuses what no scanner makes.
+
+    Raises:
+        ImageError: A side or the number of slices is out of bounds.
+    """
+    if not (0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE and 0 < count <= MAX_SLICES):
+        raise ImageError(
+            f"`file` must have sides of 1 to {MAX_SIDE:,} pixels and 1 to {MAX_SLICES:,} slices. "
+            f"Received: {count} of {width} x {height}",
+            kind="too-large",
+        )

@@ -1,0 +1,53 @@
+"""How predictions and heat maps read in JSON: the same for samples and uploads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from model.heat import Explanation
+from model.runtime import Prediction
+from web.display import reason
+from web.predictions import ClassifierLike
+
+DECIMALS = 4  # of a heat map's values
+
+
+def prediction_fields(found: Prediction) -> dict[str, Any]:
+    """What the API says of one prediction; see ``web.schemas.PredictionSchema``."""
+    return {
+        "label": found.label,
+        "confidence": found.confidence,
+        "probabilities": found.probabilities,
+        "prediction_set": list(found.prediction_set),
+        "abstained": found.abstained,
+        "reason": reason(found),
+        "in_distribution": found.in_distribution,
+        "ood_score": found.ood_score,
+        "ood_threshold": found.ood_threshold,
+        "explanation": explanation_fields(found.explanation),
+        "milliseconds": found.milliseconds,
+    }
+
+
+def model_fields(classifier: ClassifierLike) -> dict[str, str]:
+    """Which network answered; see ``web.schemas.ModelSchema``."""
+    return {
+        "name": classifier.name,
+        "version": classifier.version,
+        "sha256": classifier.sha256,
+    }
+
+
+def explanation_fields(found: Explanation | None) -> dict[str, Any] | None:
+    """A heat map, row by row from the top; see ``web.schemas.ExplanationSchema``."""
+    if found is None:
+        return None
+    height, width = found.values.shape
+    rows = [[round(float(value), DECIMALS) for value in row] for row in found.values]
+    return {
+        "class": found.label,
+        "method": found.method,
+        "width": width,
+        "height": height,
+        "values": rows,
+    }

@@ -1,0 +1,150 @@
+"""Uploaded files: predictions, and the slices of a volume to choose from.
+
+Files are decoded in memory; they are neither stored nor logged, nor are their names.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+import numpy as np
+from flask import Blueprint, Request, Response, abort, jsonify, request
+from numpy.typing import NDArray
+from PIL import Image
+from werkzeug.datastructures import FileStorage
+
+from model.preprocessing import ImageError, prepare
+from model.scans import Scan, read_scan
+from web.answers import model_fields, prediction_fields
+from web.errors import problem
+from web.schemas import EVERY_SLICE, PlaneQuery, PredictionsQuery, load_query
+from web.selection import FilterError
+from web.state import current_state
+
+MAX_UPLOAD_BYTES = 32 * 2**20
+MAX_FILES = 16
+PREVIEW_SIDE = 512
+THUMBNAIL_SIDE = 96
+MAX_NAME = 255
+
+ERRORS = {  # by the kind of a `model.preprocessing.ImageError`: status and title
+    "damaged": (HTTPStatus.UNPROCESSABLE_ENTITY, "The file cannot be used"),
+    "too-large": (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The file is too large"),
+    "unsupported-format": (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The file's format is not supported"),
+}
+
+blueprint = Blueprint("uploads", __name__)
+
+
+class InMemoryRequest(Request):
+    """A request whose uploaded files never touch the disk."""
+
+    max_content_length = MAX_UPLOAD_BYTES
+    max_form_memory_size = 64 * 1024
+    max_form_parts = MAX_FILES + 4
+
+    def _get_file_stream(  # werkzeug's own hook; its default spools to a temporary file
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None = None,
+        content_length: int | None = None,
+    ) -> io.BytesIO:
+        return io.BytesIO()
+
+
+@blueprint.post("/api/v1/predictions")
+def predictions() -> Response | tuple[Response, int]:
+    """Classifies each uploaded ``file``; 4xx where none of them can be read."""
+    query = load_query(PredictionsQuery(), request.args)
+    if query["slice"] == EVERY_SLICE and query["explain"]:
+        raise FilterError("`explain` must be false with `slice=all`. Received: true.")
+    entries: list[dict[str, Any]] = []
+    kinds: list[str] = []
+    for name, content in _files():
+        try:
+            entries += list(_answers(name, read_scan(content), query))
+        except ImageError as error:
+            kinds.append(error.kind)
+            entries.append({"filename": name, "error": _file_error(error)})
+    if len(kinds) == len(entries):
+        return _all_failed(entries, kinds)
+    return jsonify(predictions=entries, model=model_fields(current_state().predictions.classifier))
+
+
+@blueprint.post("/api/v1/slices")
+def slices() -> Response | tuple[Response, int]:
+    """Small pictures of every slice of the one uploaded ``file``, in one plane."""
+    query = load_query(PlaneQuery(), request.args)
+    name, content = next(_files(at_most=1))
+    try:
+        scan = read_scan(content)
+        plane = scan.choose_plane(query["plane"])
+        found = [
+            {"slice": k, "preview": _preview(scan.pixels(plane, k), THUMBNAIL_SIDE, quality=70)}
+            for k in range(scan.count(plane))
+        ]
+    except ImageError as error:
+        return _all_failed([{"filename": name, "error": _file_error(error)}], [error.kind])
+    return jsonify(
+        filename=name, kind=scan.kind, planes=dict(scan.planes), plane=plane, slices=found
+    )
+
+
+def _files(at_most: int = MAX_FILES) -> Iterator[tuple[str, bytes]]:
+    files: list[FileStorage] = request.files.getlist("file")
+    if not 1 <= len(files) <= at_most:
+        allowed = "exactly one file" if at_most == 1 else f"1 to {at_most} files"
+        abort(400, f"`file` must be {allowed}, as multipart/form-data. Received: {len(files)}.")
+    for file in files:
+        yield (file.filename or "")[:MAX_NAME], file.stream.read()
+
+
+def _answers(name: str, scan: Scan, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """An entry for the chosen slice of a file, or for each of them."""
+    plane = scan.choose_plane(query["plane"])
+    count = scan.count(plane)
+    every = query["slice"] == EVERY_SLICE
+    chosen = range(count) if every else [scan.choose_slice(plane, query["slice"])]
+    classifier = current_state().predictions.classifier
+    for index in chosen:
+        pixels = scan.pixels(plane, index)
+        found = classifier.predict(
+            prepare(pixels), explain=query["explain"], explain_class=query["explain_class"]
+        )
+        entry = {"filename": name, **prediction_fields(found)}
+        entry |= {"plane": plane, "slice": index if count > 1 else None, "slices": count}
+        if query["preview"]:
+            entry["preview"] = _preview(pixels, PREVIEW_SIDE, quality=88)
+        yield entry
+
+
+def _preview(pixels: NDArray[np.float32], side: int, *, quality: int) -> dict[str, Any]:
+    """The slice as a WebP of at most `side` pixels, in the window that the network sees."""
+    low, high = np.percentile(pixels, (0.5, 99.5))
+    scaled = np.clip((pixels - low) / max(float(high - low), 1e-12), 0, 1)
+    picture = Image.fromarray(np.rint(scaled * 255).astype(np.uint8))
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=quality)
+    return {
+        "media_type": "image/webp",
+        "width": picture.width,
+        "height": picture.height,
+        "data": base64.b64encode(buffer.getvalue()).decode("ascii"),
+    }
+
+
+def _file_error(error: ImageError) -> dict[str, str]:
+    return {"type": f"/api#{error.kind}", "title": ERRORS[error.kind][1], "detail": str(error)}
+
+
+def _all_failed(entries: list[dict[str, Any]], kinds: list[str]) -> tuple[Response, int]:
+    kind = kinds[0] if len(set(kinds)) == 1 else "damaged"
+    status, title = ERRORS[kind]
+    detail = " ".join(entry["error"]["detail"] for entry in entries)
+    return problem(status, title, detail, kind=f"/api#{kind}", errors=entries)
