@@ -57,7 +57,7 @@ def create_app(
     from flask import Flask
 
     from model.runtime import DEFAULT_MODEL_PATH, ModelFileError
-    from web import api, images, openapi, pages, uploads
+    from web import analyse, api, images, openapi, pages, uploads
     from web.display import compile_templates, register_display
     from web.errors import register_errors
     from web.gallery import GalleryError, load_gallery
@@ -88,7 +88,7 @@ def create_app(
     register_errors(app)
     register_languages(app)
     register_display(app)
-    for module in (pages, images, api, uploads, openapi):
+    for module in (pages, analyse, images, api, uploads, openapi):
         app.register_blueprint(module.blueprint)
     if settings.warm_up:
         predictions.warm_up(first=lambda: compile_templates(app))

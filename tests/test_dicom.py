@@ -80,7 +80,7 @@ def test_a_spacing_that_makes_no_sense_is_passed_over(spacing: object) -> None:
 
 
 def test_a_file_without_pixels_is_refused() -> None:
-    with pytest.raises(ImageError, match="with pixel data. Received: one without"):
+    with pytest.raises(ImageError, match=r"with pixel data. Received: one without"):
         DicomScan(dicom(RAMP, without="PixelData"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
-from itertools import permutations, product
+from itertools import permutations
 
 import numpy as np
 import pytest

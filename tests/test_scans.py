@@ -46,7 +46,7 @@ def test_planes_and_slices_are_chosen() -> None:
 def test_a_picture_has_no_planes() -> None:
     picture = read_scan(png(white_share(1)))
     assert picture.choose_plane(None) is None
-    with pytest.raises(ImageError, match="NIfTI volumes alone. Received: 'axial'"):
+    with pytest.raises(ImageError, match=r"NIfTI volumes alone. Received: 'axial'"):
         picture.choose_plane("axial")
 
 

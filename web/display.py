@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -33,7 +34,10 @@ SUMMARIES: dict[str, LazyString] = {
     "pituitary": _l("Grows from the gland at the middle of the skull base."),
 }
 RULE_TEXT = _l(RULE)
-MENU: tuple[tuple[str, LazyString], ...] = (("pages.gallery", _l("Gallery")),)
+MENU: tuple[tuple[str, LazyString], ...] = (
+    ("pages.gallery", _l("Gallery")),
+    ("analyse.page", _l("Analyse")),
+)
 """Pages of the main menu: endpoint and name."""
 
 
@@ -48,6 +52,15 @@ def percent(probability: float) -> str:
 
 def milliseconds(value: float) -> str:
     return f"{_tenths(value)} ms" if value < 100 else f"{format_decimal(round(value))} ms"
+
+
+def whole_number(value: int) -> str:
+    return str(format_decimal(value))  # 20,000,000 or 20.000.000
+
+
+def titles_json(titles: dict[str, LazyString]) -> str:
+    """The classes' names in the visitor's language, for scripts."""
+    return json.dumps({name: str(title) for name, title in titles.items()}, ensure_ascii=False)
 
 
 def _tenths(value: float) -> str:
@@ -93,6 +106,8 @@ def register_display(app: Flask) -> None:
 
     app.add_template_filter(percent)
     app.add_template_filter(milliseconds)
+    app.add_template_filter(whole_number, "decimal")
+    app.add_template_filter(titles_json)
     app.add_template_filter(reason)
     app.add_template_global(asset)
     app.add_template_global(filter_query)
