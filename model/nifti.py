@@ -79,7 +79,7 @@ class NiftiScan(Scan):
         needed = (
             int(np.prod(shape, dtype=np.int64)) * np.dtype(self._image.get_data_dtype()).itemsize
         )
-        header = int(self._image.dataobj.offset)
+        header = int(getattr(self._image.dataobj, "offset", 0))
         if header + needed > length:
             raise ImageError(
                 f"`file` is a truncated NIfTI file. Received: {length:,} bytes for a header of "

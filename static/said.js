@@ -24,7 +24,7 @@ export const sentence = (answer) =>
     ? say("said_unsure", { reason: reasonOf(answer) })
     : say("analyse_said", { class: titles[answer.label], share: percent(answer.confidence) }));
 
-/** "axial 77 / 0-154", or "" where the file has one slice. */
+/** "axial 77 (0–154)", or "" where the file has one slice. */
 export function placeOf({ plane, slice, slices }) {
   if (slice === null) return "";
   return say("slice_place", { plane: plane ? say(`plane_${plane}`) : "", slice, last: slices - 1 }).trim();

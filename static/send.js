@@ -2,7 +2,7 @@
 
 import { say } from "./words.js";
 
-const SLOW = 3000; // milliseconds without an answer before the page says why that may be
+const SLOW = 3000; // milliseconds without any news before the page says why that may be
 const WAKING = [429, 502, 503, 504]; // what hosts answer for a server that sleeps or is overrun
 const PAUSES = [2, 4, 8, 15, 30, 30]; // seconds before each new try
 const LONGEST = 60; // seconds that a server may ask to wait
@@ -43,12 +43,19 @@ function once(url, file, { signal, stage, waking }) {
       waking(null);
       act();
     };
+    const news = () => {
+      clearTimeout(slow);
+      slow = setTimeout(() => waking(say("waking_slow")), SLOW);
+    };
     request.open("POST", url);
     request.setRequestHeader("Accept", "application/json");
-    request.upload.addEventListener("progress", ({ loaded, total }) => stage("sending", loaded / total));
+    request.upload.addEventListener("progress", ({ loaded, total }) => {
+      news();
+      stage("sending", loaded / total);
+    });
     request.upload.addEventListener("load", () => {
+      news();
       stage("reading");
-      slow = setTimeout(() => waking(say("waking_slow")), SLOW);
     });
     request.addEventListener("load", end(() => resolve(request)));
     request.addEventListener("error", end(() => reject(new SendError(say("not_reached"), say("not_reached_why"), { again: true }))));
@@ -56,6 +63,8 @@ function once(url, file, { signal, stage, waking }) {
     signal.addEventListener("abort", () => request.abort(), { once: true });
     const body = new FormData();
     body.append("file", file, file.name);
+    stage("sending", 0);
+    news();
     request.send(body);
   });
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -21,4 +21,12 @@ def add_headers(app: Flask) -> None:
     @app.after_request
     def secure(response: Response) -> Response:
         response.headers.update(SECURITY_HEADERS)
+        return response
+
+    @app.after_request
+    def imported_scripts_are_fresh(response: Response) -> Response:
+        """A script imports others by their plain names, which stay the same when they change."""
+        path = request.path
+        if request.endpoint == "static" and path.endswith(".js") and "v" not in request.args:
+            response.headers["Cache-Control"] = "no-cache"
         return response

@@ -55,7 +55,7 @@ WORDS: dict[str, LazyString] = {
     "place_bottom_right": _l("bottom right"),
     # the page for one's own images
     "analyse_said": _l("the network says %(class)s, %(share)s."),
-    "slice_place": _l("%(plane)s %(slice)s of 0 to %(last)s"),
+    "slice_place": _l("%(plane)s %(slice)s (0–%(last)s)"),
     "size_bytes": _l("%(size)s bytes"),
     "size_kib": _l("%(size)s KiB"),
     "size_mib": _l("%(size)s MiB"),
