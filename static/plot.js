@@ -56,8 +56,11 @@ export class Plot {
     ]);
     const ends = [[0, "start"], [answers.length - 1, "end"]].map(([slice, anchor]) =>
       create("text", { class: "plot-text", x: x(slice), y: HEIGHT - 4, "text-anchor": anchor }, say("slice", { slice })));
-    const doubts = answers.filter((answer) => answer.abstained).map(({ slice }) =>
-      create("rect", { class: "plot-doubt", x: x(slice) - Math.max(this.#shift, 2) / 2, y: y(0) + 4, width: Math.max(this.#shift, 2), height: DOUBT }));
+    const half = Math.max(this.#shift, 2) / 2;
+    const doubts = answers.filter((answer) => answer.abstained).map(({ slice }) => {
+      const [from, to] = [Math.max(x(slice) - half, LEFT), Math.min(x(slice) + half, width - RIGHT)];
+      return create("rect", { class: "plot-doubt", x: from, y: y(0) + 4, width: to - from, height: DOUBT });
+    });
     const curves = names.map((name) => create("polyline", {
       class: `line-${name}`,
       points: answers.map((answer) => `${x(answer.slice).toFixed(1)},${y(answer.probabilities[name]).toFixed(1)}`).join(" "),
