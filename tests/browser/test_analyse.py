@@ -42,7 +42,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
 
 @pytest.fixture
 def noisy(browser: Browser, address: str) -> Any:
-    """A page whose console may speak of answers that are errors: the browser writes those itself."""
+    """A page whose console may speak of errors: the browser itself writes refused answers there."""
     context = browser.new_context(base_url=address, reduced_motion="reduce")
     page = context.new_page()
     page.goto("/analyse")
@@ -378,7 +378,8 @@ def test_with_the_keyboard_alone(open_page: OpenPage, files: dict[str, Path]) ->
 
 SMALL = """
   [...document.querySelectorAll("main a, main button, main input, main label.button, main select")]
-    .filter((it) => it.offsetParent && it.closest("p") === null && !it.matches(".drop-input, .planes input"))
+    .filter((it) => it.offsetParent && it.closest("p") === null)
+    .filter((it) => !it.matches(".drop-input, .planes input"))
     .map((it) => [it.outerHTML, it.getBoundingClientRect()])
     .filter(([, box]) => box.width < 24 || box.height < 24)
     .map(([text]) => text)
