@@ -58,6 +58,7 @@ def create_app(
 
     from model.runtime import DEFAULT_MODEL_PATH, ModelFileError
     from web import api, images, openapi, pages, uploads
+    from web.compression import register_compression
     from web.display import compile_templates, register_display
     from web.errors import register_errors
     from web.gallery import GalleryError, load_gallery
@@ -83,6 +84,7 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]
     predictions = Predictions(model, gallery)
     attach(app, State(gallery, predictions))
+    register_compression(app)
     add_headers(app)
     log_requests(app)
     register_errors(app)
