@@ -33,7 +33,10 @@ SUMMARIES: dict[str, LazyString] = {
     "pituitary": _l("Grows from the gland at the middle of the skull base."),
 }
 RULE_TEXT = _l(RULE)
-MENU: tuple[tuple[str, LazyString], ...] = (("pages.gallery", _l("Gallery")),)
+MENU: tuple[tuple[str, LazyString], ...] = (
+    ("pages.gallery", _l("Gallery")),
+    ("model_card.page", _l("Model")),
+)
 """Pages of the main menu: endpoint and name."""
 
 

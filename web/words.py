@@ -11,6 +11,7 @@ from flask_babel import lazy_gettext as _l
 
 WORDS: dict[str, LazyString] = {
     "image_failed": _l("The image did not load."),
+    "copied": _l("Copied"),
     "server_answered": _l("The server answered %(status)s."),
 }
 
