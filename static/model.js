@@ -29,8 +29,14 @@ if (navigator.clipboard) {
     const text = button.textContent;
     button.hidden = false;
     button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-      button.textContent = say("copied");
+      const citation = document.getElementById(button.dataset.copy);
+      try {
+        await navigator.clipboard.writeText(citation.textContent);
+        button.textContent = say("copied");
+      } catch { // the browser or its user refuses: select it, for copying by hand
+        getSelection().selectAllChildren(citation);
+        button.textContent = say("not_copied");
+      }
       setTimeout(() => { button.textContent = text; }, 2000);
     });
   }

@@ -95,7 +95,7 @@ def test_facts_put_unseen_images_first_and_call_the_leaked_figure_leaked(
     low, high = unseen["accuracy_95"]
     for words in (
         f"Unseen test images {unseen['correct']} of {unseen['images']}; "
-        f"interval {percent(low)} to {percent(high)} {percent(unseen['accuracy'])}",
+        f"95 % interval {percent(low)} to {percent(high)} {percent(unseen['accuracy'])}",
         f"{metadata['parameters']:,} parameters",
         f"{metadata['training']['data']['training']:,} images",
         "Patients it has never met not measured yet",
@@ -313,6 +313,8 @@ def test_with_no_report_at_all_the_page_stands(card_page: Callable[[], str], rep
         ("data", "audit", lambda r: r["test"]["unseen"].pop("glioma"),
          "benchmarks/reports/audit.json: test.unseen.glioma"),
         ("corruptions", "corruptions", lambda r: r.update(clean="all of them"), "TypeError"),
+        ("abstaining", "evaluation",
+         lambda r: r["ood"]["sets"]["test_unseen"].update(images=0), "ZeroDivisionError"),
         ("calibration", "evaluation",
          lambda r: r["calibration"]["sets"]["test"]["after"].update(reliability=[]), "ValueError"),
     ],

@@ -12,6 +12,9 @@ from typing import Any
 
 from model.config import CLASS_NAMES
 
+INTERVAL = 0.95
+"""Level of the intervals that the reports call ``accuracy_95`` and ``interval_95``."""
+
 
 @dataclass(frozen=True)
 class ClassScore:
@@ -29,7 +32,7 @@ class Score:
     """How well a set of images was read, as ``model.evaluation.evaluate_confusion`` reports it.
 
     Attributes:
-        low, high: The 95% interval of ``accuracy``.
+        low, high: The interval of ``accuracy``.
         confusion: Images by true class (row) and answer (column).
         lowest: Name and recall of the class read worst.
     """
@@ -47,7 +50,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Share:
-    """A part of some images, with its 95% interval."""
+    """A part of some images, with its interval."""
 
     count: int
     images: int

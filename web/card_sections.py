@@ -224,6 +224,7 @@ def _abstained(evaluation: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     images, answered = int(ood["images"]), float(ood["answered"])
     right = maybe(ood["accuracy_of_answered"])
     answers = round(images * answered)
+    correct = round(answers * (right or 0.0))
     return {
         "images": images,
         "kept": float(ood["kept"]),
@@ -231,8 +232,9 @@ def _abstained(evaluation: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         "accuracy": right,
         "of_all": score(evaluation["files"]["litert"][name]).accuracy,
         "silent": images - answers,
-        "right": round(answers * (right or 0.0)),
-        "wrong": answers - round(answers * (right or 0.0)),
+        "right": correct,
+        "wrong": answers - correct,
+        "widths": (correct / images, (answers - correct) / images, 1 - answers / images),
         "coverage": float(sets["coverage"]),
         "least": (least, covered[least]),
         "size": float(sets["mean_set_size"]),

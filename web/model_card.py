@@ -18,6 +18,7 @@ from flask_babel import lazy_gettext as _l
 
 from model.config import CLASS_NAMES
 from web import card_sections
+from web.card_figures import INTERVAL
 from web.card_reports import MissingFigureError, Reports
 from web.state import State, current_state
 
@@ -143,6 +144,7 @@ def page() -> str:
         card=card,
         other_model=card.sha256 not in (None, state.predictions.classifier.sha256),
         gallery_confusion=gallery_confusion(state),
+        level=INTERVAL,
         set_names=SET_NAMES,
         leaked=LEAKED,
         corruption_names=CORRUPTIONS,
@@ -200,12 +202,11 @@ def _networks(reports: Reports) -> tuple[str | None, tuple[str, ...]]:
     """The served file's hash, and the reports that name a file which is not the card's."""
     try:
         name, files = reports["metadata"]["name"], reports["metadata"]["files"]
-        served = reports["evaluation"]["model"]["files"][f"{name}.tflite"]
-        known = {entry["sha256"] for entry in files.values()}
+        served = str(reports["evaluation"]["model"]["files"][f"{name}.tflite"])
+        known = {str(entry["sha256"]) for entry in files.values()}
     except (AttributeError, LookupError, TypeError):
         return None, ()
     named = {key: report.get("model_sha256") for key, report in reports.figures.items()}
-    stale = [key for key, sha256 in named.items() if sha256 and sha256 not in known]
-    if served not in known:
-        stale.append("evaluation")
-    return str(served), tuple(sorted(stale))
+    named["evaluation"] = served
+    stale = (key for key, sha256 in named.items() if sha256 and str(sha256) not in known)
+    return served, tuple(sorted(stale))
