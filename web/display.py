@@ -37,6 +37,7 @@ RULE_TEXT = _l(  # model.trust.RULE, written out for the translators
 )
 MENU: tuple[tuple[str, LazyString], ...] = (
     ("pages.gallery", _l("Gallery")),
+    ("model_card.page", _l("Model")),
     ("openapi.page", _l("API")),
 )
 """Pages of the main menu: endpoint and name."""
