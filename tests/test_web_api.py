@@ -200,6 +200,45 @@ def test_prediction(client: FlaskClient) -> None:
     assert list(response.json) == ["id", "true_label", "prediction", "model", "milliseconds"]
 
 
+def test_a_heat_map_of_the_predicted_class(client: FlaskClient) -> None:
+    answer = client.get("/api/v1/samples/glioma-01/prediction?explain=true").json
+    assert answer is not None
+    found = answer["prediction"]["explanation"]
+    assert list(found) == ["class", "method", "width", "height", "values"]
+    assert (found["class"], found["method"]) == ("meningioma", "stub")
+    assert (found["width"], found["height"]) == (112, 112)
+    assert {len(row) for row in found["values"]} == {112}
+    assert sum(map(sum, found["values"])) == found["values"][28][84] == 1.0
+
+
+def test_a_heat_map_of_another_class_leaves_the_answer(client: FlaskClient) -> None:
+    path = "/api/v1/samples/glioma-01/prediction"
+    plain = client.get(path).json
+    explained = client.get(f"{path}?explain=true&explain_class=pituitary").json
+    assert plain is not None
+    assert explained is not None
+    assert explained["prediction"].pop("explanation")["class"] == "pituitary"
+    assert plain["prediction"].pop("explanation") is None
+    assert explained == plain
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        ("explain=yes!", "`explain` must be true or false. Received: 'yes!'."),
+        (
+            "explain_class=cyst",
+            "`explain_class` must be one of: glioma, meningioma, notumor, pituitary. "
+            "Received: 'cyst'.",
+        ),
+        ("explian=true", "Parameters must be among explain, explain_class. Received: `explian`."),
+    ],
+)
+def test_what_a_prediction_may_be_asked(client: FlaskClient, query: str, detail: str) -> None:
+    path = "/api/v1/samples/glioma-01/prediction"
+    assert assert_problem(client.get(f"{path}?{query}"), 400, "Bad Request", path) == detail
+
+
 def test_a_sample_is_read_once(client: FlaskClient, classifier: object) -> None:
     first = client.get("/api/v1/samples/notumor-00/prediction").json
     assert client.get("/api/v1/samples/notumor-00/prediction").json == first

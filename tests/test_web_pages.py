@@ -18,7 +18,7 @@ from PIL import Image
 from model.runtime import Prediction
 from model.trust import RULE
 from tests.conftest import StubClassifier
-from web.display import percent
+from web.display import RULE_TEXT, percent
 
 FILMS = re.compile(r'class="film" id="s-([a-z0-9_-]+)"')
 ROOT = Path(__file__).resolve().parent.parent
@@ -370,3 +370,8 @@ def test_a_page_says_that_a_picture_is_no_brain_mri(
 
 def test_a_page_that_answers_has_no_doubt(client: FlaskClient) -> None:
     assert re.search(r'data-field="doubt" hidden', client.get("/samples/glioma-00").text)
+
+
+def test_the_abstaining_rule_is_the_one_that_is_applied(web_app: Flask) -> None:
+    with web_app.test_request_context():
+        assert str(RULE_TEXT) == RULE

@@ -14,7 +14,6 @@ from flask_babel import lazy_gettext as _l
 
 from model.config import CLASS_NAMES
 from model.runtime import Prediction
-from model.trust import RULE
 from web.images import thumbnail_set, thumbnail_url
 from web.selection import Filters
 from web.state import current_state
@@ -33,13 +32,20 @@ SUMMARIES: dict[str, LazyString] = {
     "notumor": _l("A slice in which no tumor is to be seen."),
     "pituitary": _l("Grows from the gland at the middle of the skull base."),
 }
-RULE_TEXT = _l(RULE)
+RULE_TEXT = _l(  # model.trust.RULE, written out for the translators
+    "The network abstains when the picture does not look like a brain MRI to it, "
+    "or when more than one answer remains plausible."
+)
 PLANES: dict[str, LazyString] = {
     "axial": _l("axial"),
     "coronal": _l("coronal"),
     "sagittal": _l("sagittal"),
 }
-MENU: tuple[tuple[str, LazyString], ...] = (("pages.gallery", _l("Browse")),)
+MENU: tuple[tuple[str, LazyString], ...] = (
+    ("pages.gallery", _l("Browse")),
+    ("model_card.page", _l("Model")),
+    ("openapi.page", _l("API")),
+)
 """Pages of the main menu: endpoint and name."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -18,6 +18,14 @@ SECURITY_HEADERS = {
 
 
 def add_headers(app: Flask) -> None:
+    @app.after_request
+    def ask_again(response: Response) -> Response:
+        """Scripts import each other by bare names, without a version: browsers ask each time."""
+        is_script = request.path.endswith(".js")
+        if request.endpoint == "static" and is_script and "v" not in request.args:
+            response.headers["Cache-Control"] = "no-cache"
+        return response
+
     @app.after_request
     def secure(response: Response) -> Response:
         response.headers.update(SECURITY_HEADERS)
