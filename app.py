@@ -50,14 +50,16 @@ def create_app(
         classifier: used instead of loading the model file.
 
     Raises:
-        StartupError: a setting, the model file or the gallery cannot be used.
+        StartupError: a setting, the model file, the gallery or a report cannot be used.
     """
     # Imported here and not above: `python app.py` hands over to gunicorn, which would load
     # Flask, NumPy and LiteRT a second time, half of the time to the first answer.
     from flask import Flask
 
     from model.runtime import DEFAULT_MODEL_PATH, ModelFileError
-    from web import analyse, api, images, openapi, pages, uploads
+    from web import analyse, api, images, model_card, openapi, pages, uploads
+    from web.card_reports import ReportError, load_reports
+    from web.compression import register_compression
     from web.display import compile_templates, register_display
     from web.errors import register_errors
     from web.gallery import GalleryError, load_gallery
@@ -72,7 +74,8 @@ def create_app(
         configure_logging(settings.log_level)
         gallery = load_gallery(settings.gallery_dir)
         model = classifier or _load_classifier(settings.model_path or DEFAULT_MODEL_PATH)
-    except (ConfigError, GalleryError, ModelFileError) as error:
+        card = model_card.make_card(load_reports())
+    except (ConfigError, GalleryError, ModelFileError, ReportError) as error:
         sys.stderr.write(f"Cannot start: {error}\n")
         raise StartupError(str(error)) from None
 
@@ -83,12 +86,14 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]
     predictions = Predictions(model, gallery)
     attach(app, State(gallery, predictions))
+    model_card.attach(app, card)
+    register_compression(app)
     add_headers(app)
     log_requests(app)
     register_errors(app)
     register_languages(app)
     register_display(app)
-    for module in (pages, analyse, images, api, uploads, openapi):
+    for module in (pages, analyse, images, model_card, api, uploads, openapi):
         app.register_blueprint(module.blueprint)
     if settings.warm_up:
         predictions.warm_up(first=lambda: compile_templates(app))

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +110,7 @@ def load_explainer(content: bytes, path: Path, class_names: Sequence[str]) -> Ex
         with np.load(io.BytesIO(content), allow_pickle=False) as saved:
             weights = {name: saved[name].astype(np.float32) for name in saved.files}
         tail = Tail(CUT, weights)
-    except (OSError, ValueError, KeyError, EOFError, TypeError) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
         raise HeatFileError(f"The heat map's layers {path} cannot be read: {error}.") from error
     outputs = weights["logits_bias"].shape
     if outputs != (len(class_names),):

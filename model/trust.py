@@ -13,6 +13,7 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,7 +154,7 @@ def load_trust(content: bytes, path: Path, classes: int, features: int) -> Trust
                 saved["whitener"].astype(np.float32),
                 float(saved["ood_threshold"]),
             )
-    except (OSError, ValueError, KeyError, EOFError, TypeError) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
         raise TrustFileError(f"The constants {path} cannot be read: {error}.") from error
     shapes = (trust.set_thresholds.shape, trust.mean.shape, trust.whitener.shape)
     if shapes != ((classes,), (features,), (features, features)):

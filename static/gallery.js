@@ -1,37 +1,119 @@
-// Enhances the gallery: `r` opens a random MRI, and the marks appear as the network reads the images.
+// Enhances browsing: filters, order and search without a load, arrows from image to image, and marks
+// that appear as the network reads the images.
+
+import { moveTo, onKey } from "./shell.js";
+import { say } from "./words.js";
 
 const PAUSE = 1500; // milliseconds between looks while images are unread
 const PATIENCE = 40; // looks without any news before giving up
+const TYPING = 250; // milliseconds without a letter before a search
 
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "r" || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest("input, select, textarea")) return;
-  document.querySelector("[data-random]")?.click();
-});
-
+const form = document.getElementById("filters");
+const results = () => document.getElementById("results");
 const unread = () => Number(document.getElementById("board").dataset.unread);
+let asked = 0; // counts the addresses asked for, so that a late page does not replace a newer one
 
 function swap(page, id) {
   const fresh = page.getElementById(id);
   const old = document.getElementById(id);
   const focused = old.contains(document.activeElement) ? document.activeElement : null;
-  const marker = focused?.id ? `#${focused.id}` : focused?.getAttribute("href") && `[href="${focused.getAttribute("href")}"]`;
+  const marker = focused?.id ? `#${focused.id}` : focused?.getAttribute("href") && `[href="${CSS.escape(focused.getAttribute("href"))}"]`;
   old.replaceWith(document.adoptNode(fresh));
   if (marker) fresh.querySelector(marker)?.focus({ preventScroll: true });
 }
+
+async function pageAt(url) {
+  const answer = await fetch(url, { headers: { Accept: "text/html" } });
+  if (!answer.ok) throw new Error(say("server_answered", { status: answer.status }));
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+/** Shows another selection in place. */
+async function go(url, { push = true } = {}) {
+  const turn = (asked += 1);
+  results().setAttribute("aria-busy", "true");
+  try {
+    const page = await pageAt(url);
+    if (turn !== asked) return;
+    moveTo(url, { push });
+    for (const id of ["board", "chips", "results"]) swap(page, id);
+    for (const field of form.querySelectorAll(".field > :is(input, select)")) {
+      const value = new URL(location.href).searchParams.get(field.name) ?? "";
+      if (field !== document.activeElement || field.localName === "select") field.value = value;
+    }
+    const count = Number(results().dataset.count);
+    document.getElementById("told").textContent = count === 1 ? say("one_image") : say("images", { count });
+  } catch {
+    location.assign(url); // the browser says what is wrong
+  }
+}
+
+/** The address that the form stands for, without what is empty. */
+function address() {
+  const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value.trim()));
+  return query.size ? `${form.action}?${query}` : form.action;
+}
+
+form.querySelector("[data-show]").hidden = true; // what is chosen is shown at once
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  go(address());
+});
+form.addEventListener("change", (event) => {
+  if (event.target.localName === "select") go(address());
+});
+let typing;
+form.elements.q.addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(() => {
+    if (address() !== location.href) go(address());
+  }, TYPING);
+});
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("#chips a, [data-clear], .empty a");
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  go(link.href);
+});
+addEventListener("popstate", () => go(location.href, { push: false }));
+
+/** The film that an arrow leads to: the next one, or the nearest one a row up or down. */
+function neighbour(film, key) {
+  const films = [...document.querySelectorAll(".film")];
+  const here = films.indexOf(film);
+  if (key === "ArrowLeft") return films[here - 1];
+  if (key === "ArrowRight") return films[here + 1];
+  const box = film.getBoundingClientRect();
+  const off = (other) => {
+    const { left, top } = other.getBoundingClientRect();
+    return { other, rows: key === "ArrowDown" ? top - box.top : box.top - top, aside: Math.abs(left - box.left) };
+  };
+  const beyond = films.map(off).filter(({ rows }) => rows > box.height / 2);
+  const nearest = Math.min(...beyond.map(({ rows }) => rows));
+  return beyond.filter(({ rows }) => rows < nearest + box.height / 2).sort((a, b) => a.aside - b.aside)[0]?.other;
+}
+
+onKey(({ key, target }) => {
+  if (key === "r") document.querySelector("[data-random]")?.click();
+  else if (key === "/") form.elements.q.focus();
+  else if (target.matches(".film") && /^Arrow(Left|Right|Up|Down)$/.test(key)) neighbour(target, key)?.focus();
+  else return false;
+  return true;
+});
 
 async function follow() {
   for (let looks = 0; unread() > 0 && looks < PATIENCE; looks += 1) {
     await new Promise((resolve) => setTimeout(resolve, PAUSE));
     if (document.hidden) continue;
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    if (!answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (Number(page.getElementById("board").dataset.unread) === unread()) continue;
-    swap(page, "board");
-    swap(page, "results");
+    const turn = asked;
+    const page = await pageAt(location.href);
+    if (turn !== asked || Number(page.getElementById("board").dataset.unread) === unread()) continue;
+    for (const id of ["board", "chips", "results"]) swap(page, id);
     looks = 0;
   }
 }
 
+// back from an image, the arrows go on from it
+if (location.hash.startsWith("#s-")) document.getElementById(location.hash.slice(1))?.focus();
 follow().catch(() => {}); // offline: the page stays as it is, and its reload link remains

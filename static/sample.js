@@ -1,6 +1,8 @@
 // Enhances the sample page: swaps samples in place, with the keyboard too. Without it every link loads a page.
 
-import { milliseconds, percent, say } from "./words.js";
+import { moveTo, onKey } from "./shell.js";
+import { ScanViewer } from "./viewer.js";
+import { language, milliseconds, percent, say } from "./words.js";
 
 const viewer = document.getElementById("viewer");
 const field = Object.fromEntries(
@@ -9,10 +11,12 @@ const field = Object.fromEntries(
 const bars = new Map([...viewer.querySelectorAll("[data-class]")].map((bar) => [bar.dataset.class, bar]));
 const title = (label) => bars.get(label).dataset.title;
 const query = location.search;
+const scan = new ScanViewer(viewer.querySelector(".scan"));
 
 let currentId = viewer.dataset.id;
 let running = null; // AbortController of the sample being loaded
 let listing = null; // promise of the samples in the current selection
+const maps = new Map(); // explanations by their address; a map holds 12,544 numbers
 
 function samples() {
   listing ??= fetchJson(viewer.dataset.samplesUrl).then((answer) => answer.samples);
@@ -33,23 +37,25 @@ const pageUrl = (id) => `/samples/${id}${query}`;
 
 function setBusy(busy) {
   field.report.setAttribute("aria-busy", String(busy));
-  field.film.classList.toggle("is-loading", busy);
-  field.film.classList.toggle("is-reading", busy);
+  scan.busy(busy);
 }
+
+const planeName = (plane) =>
+  ["axial", "coronal", "sagittal"].includes(plane) ? say(`plane_${plane}`) : plane ?? "";
 
 function describe(sample, list) {
   const place = list.findIndex((other) => other.id === sample.id);
   const before = list[(place - 1 + list.length) % list.length];
   const after = list[(place + 1) % list.length];
-  field.id.textContent = sample.id;
-  field.plane.textContent = sample.plane ?? "";
+  field.id.textContent = field["paper-id"].textContent = sample.id;
+  field.plane.textContent = planeName(sample.plane);
   field.contrast.textContent = sample.contrast ?? "";
   field.size.textContent = `${sample.width} × ${sample.height}`;
-  field["plane-fact"].textContent = sample.plane ?? "not stated";
-  field["contrast-fact"].textContent = sample.contrast ?? "not stated";
-  field.origin.textContent = sample.origin === "phantom" ? "synthetic phantom" : "dataset, testing part";
-  field.seed.textContent = sample.seed ?? "none";
-  field.position.textContent = `${place + 1} of ${list.length}`;
+  field["plane-fact"].textContent = planeName(sample.plane) || say("not_stated");
+  field["contrast-fact"].textContent = sample.contrast ?? say("not_stated");
+  field.origin.textContent = say(sample.origin);
+  field.seed.textContent = sample.seed ?? say("none");
+  field.position.textContent = say("position", { place: place + 1, count: list.length });
   field.prev.href = pageUrl(before.id);
   field.next.href = pageUrl(after.id);
   field.back.hash = `s-${sample.id}`;
@@ -66,17 +72,24 @@ function centre(link) {
   roll.scrollLeft += link.getBoundingClientRect().left - roll.getBoundingClientRect().left - (roll.clientWidth - link.clientWidth) / 2;
 }
 
+function reasonOf({ abstained, in_distribution: isMri, prediction_set: set }) {
+  if (!abstained) return "";
+  if (!isMri) return say("not_a_brain");
+  const names = set.map(title);
+  return say("between", { others: names.slice(0, -1).join(", "), last: names.at(-1) });
+}
+
 function report(answer) {
-  const { label, probabilities, abstained, reason, in_distribution: isMri } = answer.prediction;
+  const { label, confidence, probabilities, abstained, in_distribution: isMri } = answer.prediction;
   const result = abstained ? "unsure" : label === answer.true_label ? "right" : "wrong";
-  const word = { right: "Right", wrong: "Wrong", unsure: "Can't tell" }[result];
+  const reason = reasonOf(answer.prediction);
   field.stamp.className = `stamp ${result}`;
   field.stamp.querySelector("use").setAttribute("href", `#glyph-${result}`);
-  field.stamp.querySelector("span").textContent = word;
-  field.predicted.textContent = abstained ? "I can't tell" : title(label);
+  field.stamp.querySelector("span").textContent = say(result);
+  field.predicted.textContent = abstained ? say("cannot_tell") : title(label);
   field.doubt.hidden = !abstained;
-  field["doubt-reason"].textContent = reason ?? "";
-  field.guess.textContent = abstained && isMri ? `Its best guess would be ${title(label)}.` : "";
+  field["doubt-reason"].textContent = reason;
+  field.guess.textContent = abstained && isMri ? say("best_guess", { class: title(label) }) : "";
   field.true.textContent = title(answer.true_label);
   field.summary.textContent = bars.get(answer.true_label).dataset.summary;
   field.glyph.setAttribute("href", `#glyph-${answer.true_label}`);
@@ -88,21 +101,27 @@ function report(answer) {
   }
   field.time.textContent = milliseconds(answer.milliseconds);
   document.title = `${title(answer.true_label)}, ${answer.id} · ${viewer.dataset.project}`;
-  field.announce.textContent =
-    (abstained
-      ? `The network can't tell. ${reason} `
-      : `${word}: the network says ${title(label)}, ${percent(answer.prediction.confidence)}. `) +
-    `The label is ${title(answer.true_label)}.`;
+  const said = abstained
+    ? say("said_unsure", { reason })
+    : say("said", { result: say(result), class: title(label), share: percent(confidence) });
+  field.announce.textContent = `${said} ${say("true_label", { class: title(answer.true_label) })}`;
 }
 
-async function loadImage(sample, signal) {
-  const next = new Image();
-  next.src = sample.image_url;
-  await next.decode().catch(() => { throw new Error(say("image_failed")); });
-  if (signal.aborted) return;
-  Object.assign(field.image, { width: sample.width, height: sample.height, alt: `Brain MRI ${sample.id}` });
-  field.image.src = sample.image_url;
-  field.film.classList.remove("is-loading"); // the picture may be looked at while the network is busy
+// The heat map is a request of its own: the answer stays what it is, whatever is drawn over the scan.
+async function explain() {
+  const { on, class: name } = scan.explained;
+  if (!on) return;
+  const id = currentId;
+  const wanted = new URLSearchParams({ explain: "true", ...(name && { explain_class: name }) });
+  const url = `/api/v1/samples/${id}/prediction?${wanted}`;
+  const stale = () => id !== currentId || !scan.explained.on || name !== scan.explained.class;
+  try {
+    if (maps.size > 20) maps.clear();
+    if (!maps.has(url)) maps.set(url, (await fetchJson(url)).prediction.explanation);
+    if (!stale()) scan.heat(maps.get(url));
+  } catch (error) {
+    if (!stale()) scan.failed(error.message);
+  }
 }
 
 async function show(id, { push = true } = {}) {
@@ -113,7 +132,7 @@ async function show(id, { push = true } = {}) {
   running?.abort();
   const { signal } = (running = new AbortController());
   currentId = id;
-  if (push) history.pushState(null, "", pageUrl(id));
+  moveTo(pageUrl(id), { push });
   field.failed.hidden = true;
   field.announce.textContent = "";
   setBusy(true);
@@ -121,17 +140,23 @@ async function show(id, { push = true } = {}) {
   try {
     const [answer] = await Promise.all([
       fetchJson(sample.prediction_url, signal),
-      loadImage(sample, signal),
+      scan.show({
+        src: sample.image_url,
+        width: sample.width,
+        height: sample.height,
+        alt: say("brain_mri", { id }),
+      }),
     ]);
     if (signal.aborted) return;
     report(answer);
     setBusy(false);
+    explain();
   } catch (error) {
     if (signal.aborted) return;
-    field.film.classList.remove("is-loading", "is-reading");
+    scan.busy(false);
     field.reason.textContent = error.message;
     field.failed.hidden = false;
-    field.announce.textContent = `The answer did not arrive. ${error.message}`;
+    field.announce.textContent = say("no_answer", { reason: error.message });
   }
 }
 
@@ -156,20 +181,24 @@ viewer.addEventListener("click", (event) => {
   }
 });
 
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
-  if (event.target.closest("input, select, textarea")) return;
+onKey((event) => {
   const act = {
     ArrowLeft: () => step("prev"),
     ArrowRight: () => step("next"),
     Escape: () => location.assign(field.back.href),
     r: random,
   }[event.key];
-  if (!act) return;
-  event.preventDefault();
+  if (!act) return !event.key.startsWith("Arrow") && scan.key(event.key);
   act();
+  return true;
 });
 
+scan.root.addEventListener("explain", explain);
+addEventListener("beforeprint", () => {
+  const date = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short" });
+  field.date.textContent = date.format(new Date());
+  field.address.textContent = location.href;
+});
 addEventListener("popstate", () => show(location.pathname.split("/").pop(), { push: false }));
 field.retry.addEventListener("click", () => show(currentId, { push: false }));
 

@@ -189,7 +189,7 @@ export class ScanViewer {
     values.forEach((row, y) => row.forEach((value, x) => { if (value > best.value) best = { value, x, y }; }));
     if (best.value === 0) return say("heat_none", { class: title });
     const part = (place) => (place < 0.4 ? 0 : place < 0.6 ? 1 : 2);
-    const spot = ["top", "middle", "bottom"][part(best.y / height)] + ["_left", "", "_right"][part(best.x / width)];
+    const spot = ["top", "middle", "bottom"][part((best.y + 0.5) / height)] + ["_left", "", "_right"][part((best.x + 0.5) / width)];
     return say("heat_said", { class: title, place: say(`place_${spot}`) });
   }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,38 @@ def test_thumbnail_is_a_small_webp(client: FlaskClient) -> None:
     response = client.get(address(client, "thumbnail_url"))
     assert response.mimetype == "image/webp"
     with Image.open(io.BytesIO(response.data)) as picture:
-        assert (picture.format, picture.size) == ("WEBP", (288, 288))
+        assert (picture.format, picture.size) == ("WEBP", (240, 240))
         grey = picture.convert("L")
-    assert grey.getpixel((5, 144)) == 255  # the left eighth is white
-    assert grey.getpixel((280, 144)) == 0
+    assert grey.getpixel((5, 120)) == 255  # the left eighth is white
+    assert grey.getpixel((230, 120)) == 0
+
+
+@pytest.mark.parametrize(("query", "side"), [("", 240), ("?w=240", 240), ("?w=480", 448)])
+def test_a_thumbnail_is_as_wide_as_asked_but_never_enlarged(
+    client: FlaskClient, query: str, side: int
+) -> None:
+    response = client.get(f"/thumbnails/glioma-00{query}")
+    with Image.open(io.BytesIO(response.data)) as picture:
+        assert (picture.format, picture.size) == ("WEBP", (side, side))
+
+
+@pytest.mark.parametrize("width", ["0", "241", "1e9", "x", "2400"])
+def test_other_widths_are_refused(client: FlaskClient, width: str) -> None:
+    response = client.get(f"/thumbnails/glioma-00?w={width}")
+    assert response.status_code == 400
+    assert f"w must be one of 240, 480. Received: &#39;{width}&#39;." in response.text
+
+
+def test_the_gallery_offers_both_widths(client: FlaskClient) -> None:
+    found = re.search(r'srcset="([^"]+)" sizes="auto', client.get("/").text)
+    assert found
+    addresses = [part.split() for part in found[1].replace("&amp;", "&").split(", ")]
+    assert [width for _, width in addresses] == ["240w", "448w"]
+    for url, width in addresses:
+        response = client.get(url)
+        assert bool(response.cache_control.immutable)
+        with Image.open(io.BytesIO(response.data)) as picture:
+            assert f"{picture.width}w" == width
 
 
 @pytest.mark.parametrize("kind", ["image_url", "thumbnail_url"])

@@ -18,7 +18,7 @@ from PIL import Image
 from model.runtime import Prediction
 from model.trust import RULE
 from tests.conftest import StubClassifier
-from web.display import percent
+from web.display import RULE_TEXT, percent
 
 FILMS = re.compile(r'class="film" id="s-([a-z0-9_-]+)"')
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,6 +66,12 @@ def test_gallery_says_what_is_not_read_yet(client: FlaskClient, classifier: obje
         ("class=pituitary&result=wrong", ["pituitary-01"]),
         ("class=notumor&result=wrong", []),
         ("class=&result=", None),
+        ("sure=unsure", []),
+        ("sure=sure&class=notumor", ["notumor-00"]),
+        ("class=glioma&predicted=meningioma", ["glioma-01"]),
+        ("q=TARY-0", ["pituitary-00", "pituitary-01"]),
+        ("q=&predicted=&sort=&sure=", None),
+        ("sort=-confidence&q=-01", ["glioma-01", "pituitary-01"]),
     ],
 )
 def test_gallery_filters(read_client: FlaskClient, query: str, ids: list[str] | None) -> None:
@@ -74,7 +80,38 @@ def test_gallery_filters(read_client: FlaskClient, query: str, ids: list[str] | 
     found = FILMS.findall(page.text)
     assert found == ids if ids is not None else len(found) == 6
     if ids == []:
-        assert "No image was read wrong in the class No tumor." in text_of(page.text)
+        assert "No image passes these filters." in text_of(page.text)
+
+
+def test_every_filter_is_kept_in_every_link(read_client: FlaskClient) -> None:
+    query = "class=glioma&result=right&sure=sure&predicted=glioma&q=gli&sort=confidence"
+    page = read_client.get(f"/?{query}").text.replace("&amp;", "&")
+    assert f'href="/samples/glioma-00?{query}"' in page
+    assert f'href="/random?{query}"' in page
+    assert f'href="/?{query.replace("right", "wrong")}"' in page
+    assert f'href="/?{query.replace("&sure=sure", "")}"' in page
+    for name, value in (("class", "glioma"), ("result", "right"), ("sure", "sure")):
+        assert f'<input type="hidden" name="{name}" value="{value}">' in page
+    assert 'name="q" value="gli"' in page
+    assert '<option value="confidence" selected>' in page
+    assert "1 image / Glioma / right / sure / taken for Glioma / “gli”" in text_of(page)
+    opened = read_client.get(f"/samples/glioma-00?{query}").text.replace("&amp;", "&")
+    assert f'data-field="next" href="/samples/glioma-00?{query}"' in opened
+    assert f'href="/?{query}#s-glioma-00"' in opened
+    assert f'data-samples-url="/api/v1/samples?{query}"' in opened
+
+
+def test_sorted_samples_hang_on_one_sheet(read_client: FlaskClient) -> None:
+    page = read_client.get("/?sort=confidence").text
+    assert re.findall(r'<h2 id="class-(\w+)">', page) == ["all"]
+    assert "Least sure first" in text_of(page)
+    assert "Most sure first" in text_of(read_client.get("/?sort=-confidence").text)
+
+
+def test_a_search_is_shown_as_it_was_written(client: FlaskClient) -> None:
+    page = client.get('/?q="><script>').text
+    assert 'value="&#34;&gt;&lt;script&gt;"' in page
+    assert "<script>" not in page
 
 
 def test_filter_links_carry_counts_and_mark_the_choice(read_client: FlaskClient) -> None:
@@ -106,6 +143,8 @@ def test_sample_page(client: FlaskClient) -> None:
         "Glioma label 8.3 % Meningioma label 75.0 %",
         "No tumor label 8.3 % Pituitary tumor label 8.3 %",
         "Time taken 12.5 ms",
+        "It is no medical device and this is no diagnosis.",
+        f"Image glioma-01 Network stub 0.0.0 Model file, SHA-256 {'5' * 64}",
         "Plane axial Contrast T1c Origin synthetic phantom Seed 1",
         "2 of 6",
     ):
@@ -189,9 +228,10 @@ def test_a_real_gallery_says_so(make_app: Callable[..., Flask], tmp_path: Path) 
         assert "phantom" not in text
     text = text_of(client.get("/samples/te-gl-0001").text)
     assert "Plane not stated Contrast not stated Origin dataset, testing part Seed none" in text
-    thumbnail = client.get("/thumbnails/te-gl-0001")
-    assert thumbnail.data == (tmp_path / "a.jpg").read_bytes()
-    assert thumbnail.mimetype == "image/jpeg"
+    srcset = re.search(r'srcset="([^"]+)"', client.get("/").text)
+    assert srcset
+    assert srcset[1].endswith(" 224w")  # one is enough for a small image
+    assert ", " not in srcset[1]
 
 
 @pytest.mark.parametrize("path", ["/", "/samples/glioma-00", "/nowhere"])
@@ -308,8 +348,8 @@ def test_a_page_says_between_what_the_network_cannot_decide(
     client: FlaskClient, classifier: StubClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torn(classifier, monkeypatch, prediction_set=("meningioma", "glioma", "pituitary"))
-    text = " ".join(client.get("/samples/glioma-01").text.split())
-    assert "I can&#39;t tell" in text
+    text = text_of(client.get("/samples/glioma-01").text)
+    assert "I can't tell" in text
     assert "It cannot decide between Meningioma, Glioma and Pituitary tumor." in text
     assert "Its best guess would be Meningioma." in text
     assert RULE in text
@@ -319,7 +359,7 @@ def test_a_page_says_that_a_picture_is_no_brain_mri(
     client: FlaskClient, classifier: StubClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torn(classifier, monkeypatch, in_distribution=False)
-    text = client.get("/samples/glioma-01").text
+    text = text_of(client.get("/samples/glioma-01").text)
     assert "This does not look like a brain MRI to the network" in text
     assert "Its best guess would be" not in text
     answer = client.get("/api/v1/samples/glioma-01/prediction").json
@@ -330,3 +370,8 @@ def test_a_page_says_that_a_picture_is_no_brain_mri(
 
 def test_a_page_that_answers_has_no_doubt(client: FlaskClient) -> None:
     assert re.search(r'data-field="doubt" hidden', client.get("/samples/glioma-00").text)
+
+
+def test_the_abstaining_rule_is_the_one_that_is_applied(web_app: Flask) -> None:
+    with web_app.test_request_context():
+        assert str(RULE_TEXT) == RULE

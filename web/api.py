@@ -25,7 +25,7 @@ def healthz() -> Response:
 
 @blueprint.get("/api/v1/samples")
 def samples() -> Response:
-    """Lists the samples, filtered by ``class`` and ``result``; 400 for other filter values."""
+    """Lists the samples that pass the filters; 400 for values that are not allowed."""
     state = current_state()
     chosen = select(state.gallery, state.predictions, Filters.parse(request.args))
     response = jsonify(
@@ -58,6 +58,8 @@ def prediction(sample_id: str) -> Response:
 
 
 def _describe(sample: Sample) -> dict[str, Any]:
+    predictions = current_state().predictions
+    known = predictions.peek(sample)  # all of its answer is null until the network has read it
     return {
         "id": sample.id,
         "true_label": sample.true_label,
@@ -67,7 +69,10 @@ def _describe(sample: Sample) -> dict[str, Any]:
         "seed": sample.seed,
         "width": sample.width,
         "height": sample.height,
-        "result": current_state().predictions.result(sample),  # null until the network has read it
+        "result": predictions.result(sample),
+        "predicted": known and known.label,
+        "confidence": known and known.confidence,
+        "abstained": known and known.abstained,
         "image_url": url_for("images.image", sample_id=sample.id, v=sample.version),
         "thumbnail_url": url_for("images.thumbnail", sample_id=sample.id, v=sample.version),
         "prediction_url": url_for("api.prediction", sample_id=sample.id),

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
 from flask import Flask, url_for
-from flask_babel import LazyString, format_decimal
+from flask_babel import LazyString, format_date, format_decimal
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from model.config import CLASS_NAMES
 from model.runtime import Prediction
-from model.trust import RULE
+from web.images import thumbnail_set, thumbnail_url
 from web.selection import Filters
 from web.state import current_state
 from web.words import script_words
@@ -33,10 +33,20 @@ SUMMARIES: dict[str, LazyString] = {
     "notumor": _l("A slice in which no tumor is to be seen."),
     "pituitary": _l("Grows from the gland at the middle of the skull base."),
 }
-RULE_TEXT = _l(RULE)
+RULE_TEXT = _l(  # model.trust.RULE, written out for the translators
+    "The network abstains when the picture does not look like a brain MRI to it, "
+    "or when more than one answer remains plausible."
+)
+PLANES: dict[str, LazyString] = {
+    "axial": _l("axial"),
+    "coronal": _l("coronal"),
+    "sagittal": _l("sagittal"),
+}
 MENU: tuple[tuple[str, LazyString], ...] = (
-    ("pages.gallery", _l("Gallery")),
+    ("pages.gallery", _l("Browse")),
     ("analyse.page", _l("Analyse")),
+    ("model_card.page", _l("Model")),
+    ("openapi.page", _l("API")),
 )
 """Pages of the main menu: endpoint and name."""
 
@@ -82,9 +92,37 @@ def reason(prediction: Prediction) -> str | None:
 
 
 def filter_query(filters: Filters, name: str, value: str) -> dict[str, str]:
-    """The query of ``filters`` with ``name`` ("class" or "result") set to ``value``, "" for all."""
-    field = {"class": "label", "result": "result"}[name]
-    return replace(filters, **{field: value or None}).query
+    """The query of ``filters`` with its parameter ``name`` set to ``value``, "" for all."""
+    return filters.with_(name, value).query
+
+
+def said(filters: Filters) -> dict[str, str]:
+    """Each filter in words, by its parameter; the order of the samples is none."""
+    words = {
+        "right": _("right"),
+        "wrong": _("wrong"),
+        "sure": _("sure"),
+        "unsure": _("unsure"),
+    }
+    found = {name: words.get(value, value) for name, value in filters.query.items()}
+    if filters.label:
+        found["class"] = str(TITLES[filters.label])
+    if filters.predicted:
+        found["predicted"] = _("taken for %(class)s", **{"class": TITLES[filters.predicted]})
+    if filters.q:
+        found["q"] = f"“{filters.q}”"
+    found.pop("sort", None)
+    return found
+
+
+def plane_name(plane: str | None) -> str:
+    """The plane in the visitor's language; "" for None."""
+    return str(PLANES.get(plane or "", plane or ""))
+
+
+def today() -> str:
+    """Today's date at Greenwich, written out."""
+    return str(format_date(datetime.now(UTC).date(), "long"))
 
 
 def compile_templates(app: Flask) -> None:
@@ -109,9 +147,14 @@ def register_display(app: Flask) -> None:
     app.add_template_filter(whole_number, "decimal")
     app.add_template_filter(titles_json)
     app.add_template_filter(reason)
+    app.add_template_filter(said)
+    app.add_template_filter(plane_name)
     app.add_template_global(asset)
     app.add_template_global(filter_query)
     app.add_template_global(script_words)
+    app.add_template_global(thumbnail_set)
+    app.add_template_global(thumbnail_url)
+    app.add_template_global(today)
     app.context_processor(
         lambda: {
             "project": PROJECT,

@@ -8,6 +8,8 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, make_response, render_template, request
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _l
 from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
 from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -16,12 +18,21 @@ from web.selection import FilterError
 
 logger = logging.getLogger("web.errors")
 
-WHAT_NOW = {
-    400: "The address asks for something this page does not offer.",
-    404: "There is no page or image at this address.",
-    405: "This address does not accept that kind of request.",
-    500: "Something went wrong on the server. It has been logged; trying again may help.",
+WHAT_NOW: dict[int, LazyString] = {
+    400: _l("The address asks for something this page does not offer."),
+    404: _l("There is no page or image at this address."),
+    405: _l("This address does not accept that kind of request."),
+    413: _l("What was sent is too large."),
+    500: _l("Something went wrong on the server. It has been logged; trying again may help."),
 }
+TITLES: dict[int, LazyString] = {
+    400: _l("Bad Request"),
+    404: _l("Not Found"),
+    405: _l("Method Not Allowed"),
+    413: _l("Request Entity Too Large"),
+    500: _l("Internal Server Error"),
+}
+"""Of the statuses that people meet, by HTTP's own names."""
 
 
 def register_errors(app: Flask) -> None:
@@ -44,7 +55,7 @@ def register_errors(app: Flask) -> None:
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> WerkzeugResponse:
         logger.error("unhandled exception", exc_info=error)
-        return _answer(InternalServerError(), WHAT_NOW[500])
+        return _answer(InternalServerError(), str(WHAT_NOW[500]))
 
 
 def problem(
@@ -72,7 +83,11 @@ def _answer(error: HTTPException, detail: str) -> WerkzeugResponse:
         # a 400 explains which values are allowed; other texts are written for API users
         text = detail.replace("`", "") if status == 400 else WHAT_NOW.get(status, detail)
         page = render_template(
-            "error.html", status=status, title=title, text=text, request_id=request_id()
+            "error.html",
+            status=status,
+            title=TITLES.get(status, title),
+            text=text,
+            request_id=request_id(),
         )
         response = make_response(page, status)
     for name, value in error.get_headers():

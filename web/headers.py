@@ -19,14 +19,14 @@ SECURITY_HEADERS = {
 
 def add_headers(app: Flask) -> None:
     @app.after_request
-    def secure(response: Response) -> Response:
-        response.headers.update(SECURITY_HEADERS)
+    def ask_again(response: Response) -> Response:
+        """Scripts import each other by bare names, without a version: browsers ask each time."""
+        is_script = request.path.endswith(".js")
+        if request.endpoint == "static" and is_script and "v" not in request.args:
+            response.headers["Cache-Control"] = "no-cache"
         return response
 
     @app.after_request
-    def imported_scripts_are_fresh(response: Response) -> Response:
-        """A script imports others by their plain names, which stay the same when they change."""
-        path = request.path
-        if request.endpoint == "static" and path.endswith(".js") and "v" not in request.args:
-            response.headers["Cache-Control"] = "no-cache"
+    def secure(response: Response) -> Response:
+        response.headers.update(SECURITY_HEADERS)
         return response

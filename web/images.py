@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 from functools import lru_cache
 
-from flask import Blueprint, Response, abort, request, send_file
+from flask import Blueprint, Response, abort, request, send_file, url_for
 from PIL import Image
 
 from web.gallery import Sample
+from web.selection import FilterError
 from web.state import current_state
 
-THUMBNAIL_SIZE = 288  # pixels a side: about twice what the gallery shows, for dense screens
+THUMBNAIL_WIDTHS = (240, 480)  # pixels: what the gallery shows, and twice that for dense screens
+QUALITY = 78  # of WebP: no difference is to be seen, side by side
 A_YEAR = 365 * 24 * 3600
 AN_HOUR = 3600
 
@@ -27,12 +29,34 @@ def image(sample_id: str) -> Response:
 
 @blueprint.get("/thumbnails/<sample_id>")
 def thumbnail(sample_id: str) -> Response:
-    """The image at most THUMBNAIL_SIZE pixels wide, as WebP; 404 for an unknown id."""
+    """The image as WebP, ``w`` pixels wide (the smallest width by default), but never wider than
+    the image itself; 404 for an unknown id, 400 for another width.
+    """
     sample = _find(sample_id)
-    if sample.width <= THUMBNAIL_SIZE:
-        return image(sample_id)
-    etag = f"{sample.sha256[:32]}-{THUMBNAIL_SIZE}"
-    return _send(sample, _shrink(sample), "image/webp", etag)
+    width = min(_width(request.args.get("w", "")), sample.width)
+    etag = f"{sample.sha256[:32]}-{width}"
+    return _send(sample, _shrink(sample, width), "image/webp", etag)
+
+
+def thumbnail_url(sample: Sample, width: int = THUMBNAIL_WIDTHS[0]) -> str:
+    """The address of a thumbnail, which changes with the file."""
+    return url_for("images.thumbnail", sample_id=sample.id, w=width, v=sample.version)
+
+
+def thumbnail_set(sample: Sample) -> str:
+    """The addresses of all thumbnails with their widths, for ``srcset``."""
+    widths = {min(width, sample.width): width for width in reversed(THUMBNAIL_WIDTHS)}
+    return ", ".join(f"{thumbnail_url(sample, w)} {real}w" for real, w in sorted(widths.items()))
+
+
+def _width(text: str) -> int:
+    if text == "":
+        return THUMBNAIL_WIDTHS[0]
+    for width in THUMBNAIL_WIDTHS:
+        if text == str(width):
+            return width
+    allowed = ", ".join(str(width) for width in THUMBNAIL_WIDTHS)
+    raise FilterError(f"`w` must be one of {allowed}. Received: {text[:80]!r}.")
 
 
 def _find(sample_id: str) -> Sample:
@@ -43,12 +67,13 @@ def _find(sample_id: str) -> Sample:
 
 
 @lru_cache(maxsize=512)
-def _shrink(sample: Sample) -> bytes:
+def _shrink(sample: Sample, width: int) -> bytes:
     buffer = io.BytesIO()
     with Image.open(sample.path) as picture:
         small = picture.convert("L")
-        small.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.LANCZOS)
-        small.save(buffer, "WEBP", quality=82)
+        height = max(1, round(picture.height * width / picture.width))
+        small = small.resize((width, height), Image.Resampling.LANCZOS)
+        small.save(buffer, "WEBP", quality=QUALITY)
     return buffer.getvalue()
 
 

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from model.config import CLASS_NAMES
 from web.gallery import Sample
-from web.selection import RESULTS, Filters, neighbours, select
+from web.selection import RESULTS, SURENESS, Filters, neighbours, select
 from web.state import State, current_state
 
 blueprint = Blueprint("pages", __name__)
@@ -19,11 +19,12 @@ blueprint = Blueprint("pages", __name__)
 
 @blueprint.get("/")
 def gallery() -> str:
-    """All samples by class, filtered by ``class`` and ``result``; 400 for other filter values."""
+    """The samples that pass the filters, by class or sorted; 400 for values not allowed."""
     state = current_state()
     filters = Filters.parse(request.args)
     chosen = select(state.gallery, state.predictions, filters)
-    groups = {name: [s for s in chosen if s.true_label == name] for name in CLASS_NAMES}
+    names = CLASS_NAMES if filters.sort is None else ("",)  # sorted samples hang on one sheet
+    groups = {name: [s for s in chosen if name in ("", s.true_label)] for name in names}
     return render_template(
         "gallery.html",
         filters=filters,
@@ -102,12 +103,13 @@ def _score(state: State, filters: Filters) -> Mapping[str, Any]:
 
 
 def _counts(state: State, filters: Filters) -> Mapping[str, Mapping[str, int]]:
-    """How many samples each filter link would show, the other filter staying as it is."""
+    """How many samples each filter link would show, the other filters staying as they are."""
 
-    def count(label: str | None, result: str | None) -> int:
-        return len(select(state.gallery, state.predictions, Filters(label, result)))
+    def count(name: str, value: str) -> int:
+        return len(select(state.gallery, state.predictions, filters.with_(name, value)))
 
+    choices = {"class": CLASS_NAMES, "result": RESULTS, "sure": SURENESS}
     return {
-        "class": {name: count(name or None, filters.result) for name in ("", *CLASS_NAMES)},
-        "result": {name: count(filters.label, name or None) for name in ("", *RESULTS)},
+        name: {value: count(name, value) for value in ("", *values)}
+        for name, values in choices.items()
     }

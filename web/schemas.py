@@ -9,7 +9,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from model.config import CLASS_NAMES
 from model.scans import PLANES
-from web.selection import RESULTS, FilterError
+from web.selection import MAX_SEARCH, RESULTS, SORTS, SURENESS, FilterError
 
 EVERY_SLICE = "all"
 
@@ -88,6 +88,25 @@ class SamplesQuery(Schema):
     result = fields.String(
         validate=validate.OneOf(RESULTS),
         metadata=_said("Images that the network read right, or wrong, alone."),
+    )
+    sure = fields.String(
+        validate=validate.OneOf(SURENESS),
+        metadata=_said("Images whose answer the network is sure of, or abstains from, alone."),
+    )
+    predicted = fields.String(
+        validate=validate.OneOf(CLASS_NAMES),
+        metadata=_said("Images that the network takes for this class alone."),
+    )
+    q = fields.String(
+        validate=validate.Length(max=MAX_SEARCH),
+        metadata=_said("Images whose id has this in it alone; letters of either case.", "gli"),
+    )
+    sort = fields.String(
+        validate=validate.OneOf(SORTS),
+        metadata=_said(
+            "`confidence`: the least sure answer first; `-confidence`: the most sure one first. "
+            "Images that are not read yet come last."
+        ),
     )
 
 
@@ -218,6 +237,18 @@ class SampleSchema(Schema):
     result = fields.String(
         required=True, allow_none=True, validate=validate.OneOf(("right", "wrong")),
         metadata=_said("Null until the network has read it."),
+    )  # fmt: skip
+    predicted = fields.String(
+        required=True, allow_none=True, validate=validate.OneOf(CLASS_NAMES),
+        metadata=_said("The most probable class; null until the network has read it."),
+    )  # fmt: skip
+    confidence = fields.Float(
+        required=True, allow_none=True, validate=validate.Range(0, 1),
+        metadata=_said("Its calibrated probability; null until the network has read it."),
+    )  # fmt: skip
+    abstained = fields.Boolean(
+        required=True, allow_none=True,
+        metadata=_said("Whether the network abstains; null until it has read the image."),
     )  # fmt: skip
     image_url = fields.String(required=True)
     thumbnail_url = fields.String(required=True)

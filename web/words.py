@@ -10,7 +10,9 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
 WORDS: dict[str, LazyString] = {
+    "copied": _l("Copied"),
     "image_failed": _l("The image did not load."),
+    "not_copied": _l("Could not be copied"),
     "server_answered": _l("The server answered %(status)s."),
     "one_image": _l("1 image"),
     "images": _l("%(count)s images"),

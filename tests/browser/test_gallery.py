@@ -2,84 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
-from werkzeug.serving import make_server
+from playwright.sync_api import Browser, Page, Route, expect
 
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from tests.browser.conftest import serve
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not CHROMIUM.is_file() and os.environ.get("REQUIRE_BROWSER") != "1",
-        reason=f"Chromium is not installed at {CHROMIUM}",
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def address(web_app: Flask) -> Iterator[str]:
-    """A live server whose app has read every sample: glioma-01 and pituitary-01 are wrong."""
-    state = web_app.extensions["brain_mri"]
-    for sample in state.gallery.samples.values():
-        state.predictions.get(sample)
-    yield from serve(web_app)
-
-
-def serve(app: Flask) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def open_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
-    """Opens a path in a fresh context; any complaint in the console fails the test."""
-    complaints: list[str] = []
-    contexts = []
-
-    def open_path(path: str, **options: Any) -> Page:
-        context = browser.new_context(base_url=address, reduced_motion="reduce", **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(path)
-        return page
-
-    yield open_path
-    for context in contexts:
-        context.close()
-    assert complaints == []
+pytestmark = pytest.mark.browser
 
 
 def at(path: str) -> re.Pattern[str]:
@@ -108,6 +41,131 @@ def test_filters(open_page: Callable[..., Page]) -> None:
     expect(page).to_have_url(at("/samples/glioma-01?class=glioma&result=wrong"))
 
 
+def test_filters_order_and_search_change_the_page_in_place(open_page: Callable[..., Page]) -> None:
+    page = open_page("/")
+    page.evaluate("window.sameDocument = true")
+    told = page.locator("#told")
+    page.get_by_role("link", name="Unsure 0").click()
+    expect(page).to_have_url(at("/?sure=unsure"))
+    expect(told).to_have_text("0 images")
+    page.get_by_role("link", name="Sure 6").click()
+    page.get_by_label("Taken for").select_option("No tumor")
+    expect(page).to_have_url(at("/?sure=sure&predicted=notumor"))
+    expect(told).to_have_text("2 images")
+    page.get_by_label("Order").select_option("least sure first")
+    expect(page).to_have_url(at("/?sure=sure&predicted=notumor&sort=confidence"))
+    expect(page.get_by_role("heading", name="Least sure first")).to_be_visible()
+    search = page.get_by_label("Find by id")
+    search.press_sequentially("Pitu")
+    expect(page).to_have_url(at("/?sure=sure&q=Pitu&predicted=notumor&sort=confidence"))
+    expect(told).to_have_text("1 image")
+    expect(page.locator("#s-pituitary-01")).to_be_visible()
+    expect(search).to_be_focused()
+    expect(search).to_have_value("Pitu")
+    page.get_by_role("link", name="Español").evaluate("link => { window.spanish = link.href }")
+    assert "predicted%3Dnotumor" in page.evaluate("window.spanish")
+    page.go_back()
+    expect(page).to_have_url(at("/?sure=sure&predicted=notumor&sort=confidence"))
+    expect(page.locator(".film")).to_have_count(2)
+    page.get_by_role("link", name="Show all 6").click()
+    expect(page).to_have_url(at("/?sort=confidence"))
+    expect(page.get_by_label("Taken for")).to_have_value("")
+    assert page.evaluate("window.sameDocument") is True
+
+
+def test_a_failed_filter_loads_the_page(open_page: Callable[..., Page]) -> None:
+    page = open_page("/")
+    page.evaluate("window.sameDocument = true")
+    page.route("**/?result=wrong", lambda route: route.fulfill(body="nothing"), times=1)
+    with page.expect_navigation():
+        page.evaluate("document.querySelector('[href=\"/?result=wrong\"]').click()")
+    assert page.evaluate("window.sameDocument") is None
+
+
+def test_the_keyboard_alone(open_page: Callable[..., Page]) -> None:
+    page = open_page("/", viewport={"width": 1280, "height": 900})
+    page.keyboard.press("/")
+    expect(page.get_by_label("Find by id")).to_be_focused()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_have_count(0)  # typed into the field
+    page.get_by_label("Find by id").fill("")
+    page.locator("#s-glioma-00").focus()
+    for key, there in (
+        ("ArrowRight", "glioma-01"),
+        ("ArrowRight", "meningioma-00"),
+        ("ArrowLeft", "glioma-01"),
+        ("ArrowDown", "meningioma-00"),
+        ("ArrowDown", "notumor-00"),
+        ("ArrowUp", "meningioma-00"),
+    ):
+        page.keyboard.press(key)
+        expect(page.locator(f"#s-{there}")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(at("/samples/meningioma-00"))
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(at("/#s-meningioma-00"))
+    expect(page.locator("#s-meningioma-00")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#s-notumor-00")).to_be_focused()
+
+
+@pytest.mark.parametrize("path", ["/", "/samples/glioma-00"])
+def test_the_list_of_keys(open_page: Callable[..., Page], path: str) -> None:
+    page = open_page(path)
+    keys = page.get_by_role("dialog", name="Keys")
+    page.keyboard.press("?")
+    expect(keys).to_be_visible()
+    page.keyboard.press("r")  # the page below does not hear
+    page.keyboard.press("Escape")
+    expect(keys).to_be_hidden()
+    expect(page).to_have_url(at(path))
+    page.get_by_role("button", name="Keys").click()
+    keys.get_by_role("checkbox").uncheck()
+    keys.get_by_role("button", name="Close").click()
+    for key in ("r", "?"):
+        page.keyboard.press(key)
+    expect(keys).to_be_hidden()
+    expect(page).to_have_url(at(path))
+    page.reload()
+    page.get_by_role("button", name="Keys").click()
+    expect(keys.get_by_role("checkbox")).not_to_be_checked()
+
+
+def test_the_link_is_copied(open_page: Callable[..., Page]) -> None:
+    page = open_page("/?sort=confidence", permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Share link").click()
+    expect(page.locator("[data-shared]")).to_have_text("The link is copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+
+
+def test_the_link_is_shared_where_the_system_can(open_page: Callable[..., Page]) -> None:
+    page = open_page("/samples/glioma-00")
+    page.evaluate("navigator.share = async (data) => { window.shared = data; }")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("[data-field=report]")).to_have_attribute("aria-busy", "false")
+    page.get_by_role("button", name="Share link").click()
+    assert page.evaluate("window.shared.url") == page.url
+    assert page.evaluate("window.shared.title").startswith("Glioma, glioma-01 ·")
+
+
+def test_a_refused_clipboard_leaves_the_address(open_page: Callable[..., Page]) -> None:
+    page = open_page("/samples/glioma-00")
+    page.evaluate("""Object.defineProperty(navigator, "clipboard", {
+        value: { writeText: () => Promise.reject(new DOMException("no", "NotAllowedError")) } })""")
+    page.get_by_role("button", name="Share link").click()
+    expect(page.locator("[data-shared]")).to_have_text(f"Copy this address: {page.url}")
+
+
+def test_the_first_page_is_light(open_page: Callable[..., Page]) -> None:
+    page = open_page("/")
+    sizes = page.evaluate("""[...performance.getEntriesByType("resource")]
+        .filter(({ initiatorType }) => initiatorType !== "img")
+        .concat(performance.getEntriesByType("navigation"))
+        .map(({ name, transferSize }) => [name, transferSize])""")
+    assert len(sizes) >= 7
+    assert sum(size for _, size in sizes) < 150_000
+
+
 def test_arrows_walk_the_filter_in_place(open_page: Callable[..., Page]) -> None:
     page = open_page("/samples/glioma-01?result=wrong")
     page.evaluate("window.sameDocument = true")
@@ -122,10 +180,10 @@ def test_arrows_walk_the_filter_in_place(open_page: Callable[..., Page]) -> None
     expect(page.locator("[data-class=notumor] .bar-fill")).to_have_attribute("width", "75.00%")
     expect(page.locator("[data-class=pituitary] .tag")).to_be_visible()
     expect(page.locator("[data-field=time]")).to_have_text("12.5 ms")
-    expect(page.locator("[data-field=image]")).to_have_attribute(
+    expect(page.locator(".scan-image")).to_have_attribute(
         "src", re.compile("^/images/pituitary-01")
     )
-    expect(page.get_by_role("status")).to_have_text(
+    expect(page.locator("[data-field=announce]")).to_have_text(
         "Wrong: the network says No tumor, 75.0 %. The label is Pituitary tumor."
     )
     page.keyboard.press("ArrowLeft")
@@ -216,12 +274,15 @@ def test_dark_mode_follows_the_system_and_the_choice_is_kept(
 @pytest.mark.parametrize("path", ["/", "/?class=notumor&result=wrong", "/samples/glioma-01"])
 def test_nothing_overflows_sideways(open_page: Callable[..., Page], path: str, width: int) -> None:
     page = open_page(path, viewport={"width": width, "height": 800})
+    for name in ("Contrast", "Heat map", "Zoom in"):  # everything that opens is open
+        for button in page.get_by_role("button", name=name, exact=True).all():
+            button.click()
     root = "document.documentElement"
     assert page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") == 0
     small = """
-        [...document.querySelectorAll("main a, main button, header a, header button")]
-          .filter((target) => target.offsetParent && target.closest("p") === null)
-          .map((target) => [target.textContent.trim(), target.getBoundingClientRect()])
+        [...document.querySelectorAll("main :is(a, button, select, input), header :is(a, button)")]
+          .filter((el) => el.offsetParent && el.closest("p") === null)
+          .map((el) => [el.textContent.trim() || el.name, el.getBoundingClientRect()])
           .filter(([, box]) => box.width < 24 || box.height < 24)
           .map(([text]) => text)
     """
@@ -230,7 +291,7 @@ def test_nothing_overflows_sideways(open_page: Callable[..., Page], path: str, w
 
 def test_without_javascript_everything_works(open_page: Callable[..., Page]) -> None:
     page = open_page("/", java_script_enabled=False)
-    expect(page.get_by_role("button")).to_have_count(0)
+    expect(page.get_by_role("button")).to_have_text(["Show"])
     page.get_by_role("link", name="Right 4").click()
     expect(page.locator(".film")).to_have_count(4)
     page.locator("#s-glioma-00").click()
@@ -241,5 +302,16 @@ def test_without_javascript_everything_works(open_page: Callable[..., Page]) -> 
     expect(page.locator("[data-field=stamp]")).to_have_text("Right")
     page.get_by_role("link", name="Random", exact=True).click()
     expect(page).to_have_url(re.compile(r"/samples/[a-z]+-00\?result=right$"))
-    page.get_by_role("link", name="Gallery", exact=True).first.click()
+    page.get_by_role("link", name="Browse", exact=True).first.click()
     expect(page.locator(".film")).to_have_count(6)
+    page.get_by_label("Find by id").fill("-00")
+    page.get_by_label("Taken for").select_option("Pituitary tumor")
+    page.get_by_label("Order").select_option("most sure first")
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(at("/?q=-00&predicted=pituitary&sort=-confidence"))
+    expect(page.locator(".film")).to_have_count(1)
+    page.get_by_role("navigation", name="Filters").get_by_role("link", name="Glioma 0").click()
+    expect(page).to_have_url(at("/?class=glioma&predicted=pituitary&q=-00&sort=-confidence"))
+    expect(page.get_by_role("heading", name="No image here")).to_be_visible()
+    page.get_by_role("button", name="Show").click()  # the form keeps what the links chose
+    expect(page).to_have_url(re.compile(r"\?class=glioma&q=-00"))

@@ -1,0 +1,79 @@
+"""The pages' languages: which is chosen, where it shows, and that no text lacks a translation."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from flask.testing import FlaskClient
+
+ROOT = Path(__file__).resolve().parent.parent
+CATALOGUE = ROOT / "translations" / "es" / "LC_MESSAGES" / "messages.po"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("", "en"),
+        ("es-MX,es;q=0.9,en;q=0.5", "es"),
+        ("de,en;q=0.5", "en"),
+        ("fr", "en"),
+        ("en;q=0.3, es;q=0.8", "es"),
+    ],
+)
+def test_the_browser_decides_at_first(client: FlaskClient, accepted: str, language: str) -> None:
+    response = client.get("/", headers={"Accept-Language": accepted})
+    assert f'<html lang="{language}">' in response.text
+    assert response.headers["Content-Language"] == language
+    assert {"accept-language", "cookie"} <= {v.lower() for v in response.vary}
+
+
+def test_a_choice_is_kept_and_leads_back(client: FlaskClient) -> None:
+    response = client.get("/language/es?next=/samples/glioma-00?class=glioma")
+    assert response.status_code == 302
+    assert response.location == "/samples/glioma-00?class=glioma"
+    cookie = response.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    page = client.get("/samples/glioma-00", headers={"Accept-Language": "en"}).text
+    assert '<html lang="es">' in page
+    assert "75,0 %" in page
+    client.get("/language/en")
+    assert '<html lang="en">' in client.get("/", headers={"Accept-Language": "es"}).text
+
+
+@pytest.mark.parametrize(
+    "target", ["https://example.org/", "//example.org", "/\\example.org", "", "javascript:alert(1)"]
+)
+def test_it_never_leads_elsewhere(client: FlaskClient, target: str) -> None:
+    response = client.get("/language/es", query_string={"next": target})
+    assert (response.status_code, response.location) == (302, "/")
+
+
+def test_an_unknown_language_is_404(client: FlaskClient) -> None:
+    assert client.get("/language/tlh").status_code == 404
+
+
+def test_the_api_speaks_english_to_everybody(client: FlaskClient) -> None:
+    headers = {"Accept-Language": "es"}
+    answer = client.get("/api/v1/samples/nobody/prediction", headers=headers).json
+    assert answer is not None
+    assert answer["detail"] == "No sample has this id; /api/v1/samples lists them all."
+
+
+def test_placeholders_survive_translation() -> None:
+    with CATALOGUE.open("rb") as file:
+        catalogue = read_po(file)
+    found = [(message.id, [str(e) for e in message.check(catalogue)]) for message in catalogue]
+    assert [entry for entry in found if entry[1]] == []
+
+
+def test_the_compiled_catalogue_is_the_written_one() -> None:
+    with CATALOGUE.open("rb") as file:
+        catalogue = read_po(file)
+    buffer = io.BytesIO()
+    write_mo(buffer, catalogue)
+    assert buffer.getvalue() == CATALOGUE.with_suffix(".mo").read_bytes()
