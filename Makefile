@@ -132,7 +132,7 @@ translations: $(STAMP_DEV) ## gather the pages' texts into translations/ and com
 	@$(DEV) -m babel.messages.frontend extract --mapping babel.cfg --keyword _l --no-location \
 	  --omit-header --sort-output --output translations/messages.pot .
 	@$(DEV) -m babel.messages.frontend update --input-file translations/messages.pot \
-	  --output-dir translations --no-fuzzy-matching --ignore-obsolete --omit-header
+	  --output-dir translations --no-fuzzy-matching --ignore-obsolete
 	@exec $(DEV) -m babel.messages.frontend compile --directory translations
 
 clean: ## remove caches; environments, data and runs stay
