@@ -106,8 +106,9 @@ evaluate: $(STAMP_DEV) ## evaluate them on DATA, and put the figures into README
 	@$(DEV) -m benchmarks.readme
 	@exec $(DEV) -m benchmarks.model_card
 
-reports: $(STAMP_DEV) ## measure shortcuts, corruptions and exports of the shipped files
+reports: $(STAMP_DEV) ## measure shortcuts, heat maps, corruptions and exports of the shipped files
 	@$(DEV) -m benchmarks.shortcuts --data "$(DATA)" --outlines "$(OUTLINES)"
+	@$(DEV) -m benchmarks.heat_maps --data "$(DATA)" --outlines "$(OUTLINES)"
 	@$(DEV) -m benchmarks.corruptions --data "$(DATA)"
 	@$(DEV) -m benchmarks.quantization --data "$(DATA)"
 	@exec $(DEV) -m benchmarks.ood --data "$(DATA)"
