@@ -176,16 +176,6 @@ def heat_maps(maps: Array, cut: str, *, sigma: float = 0.0) -> Array:
     return scaled(enlarged)
 
 
-def before_elu(maps: Array) -> Array:
-    """What went into an ELU: float32, the shape of `maps`, which are its outputs.
-
-    Where the ELU has all but reached -1 its input cannot be told, nor does it matter: the
-    gradient through it is as good as zero.
-    """
-    below = np.log1p(np.clip(maps, -1 + 1e-6, 0.0))
-    return np.asarray(np.where(maps > 0, maps, below), dtype=np.float32)
-
-
 def scaled(maps: Array) -> Array:
     """Non-negative maps (n, height, width) divided by their largest value."""
     largest = maps.max(axis=(1, 2), keepdims=True)
