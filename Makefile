@@ -106,8 +106,9 @@ evaluate: $(STAMP_DEV) ## evaluate them on DATA, and put the figures into README
 	@$(DEV) -m benchmarks.readme
 	@exec $(DEV) -m benchmarks.model_card
 
-reports: $(STAMP_DEV) ## measure shortcuts, corruptions and exports of the shipped files
+reports: $(STAMP_DEV) ## measure shortcuts, heat maps, corruptions and exports of the shipped files
 	@$(DEV) -m benchmarks.shortcuts --data "$(DATA)" --outlines "$(OUTLINES)"
+	@$(DEV) -m benchmarks.heat_maps --data "$(DATA)" --outlines "$(OUTLINES)"
 	@$(DEV) -m benchmarks.corruptions --data "$(DATA)"
 	@$(DEV) -m benchmarks.quantization --data "$(DATA)"
 	@exec $(DEV) -m benchmarks.ood --data "$(DATA)"
@@ -132,7 +133,7 @@ translations: $(STAMP_DEV) ## gather the pages' texts into translations/ and com
 	@$(DEV) -m babel.messages.frontend extract --mapping babel.cfg --keyword _l --no-location \
 	  --omit-header --sort-output --output translations/messages.pot .
 	@$(DEV) -m babel.messages.frontend update --input-file translations/messages.pot \
-	  --output-dir translations --no-fuzzy-matching --ignore-obsolete --omit-header
+	  --output-dir translations --no-fuzzy-matching --ignore-obsolete
 	@exec $(DEV) -m babel.messages.frontend compile --directory translations
 
 clean: ## remove caches; environments, data and runs stay

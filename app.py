@@ -57,7 +57,7 @@ def create_app(
     from flask import Flask
 
     from model.runtime import DEFAULT_MODEL_PATH, ModelFileError
-    from web import api, images, model_card, openapi, pages, uploads
+    from web import analyse, api, images, model_card, openapi, pages, uploads
     from web.card_reports import ReportError, load_reports
     from web.compression import register_compression
     from web.display import compile_templates, register_display
@@ -93,7 +93,7 @@ def create_app(
     register_errors(app)
     register_languages(app)
     register_display(app)
-    for module in (pages, images, model_card, api, uploads, openapi):
+    for module in (pages, analyse, images, model_card, api, uploads, openapi):
         app.register_blueprint(module.blueprint)
     if settings.warm_up:
         predictions.warm_up(first=lambda: compile_templates(app))

@@ -3,6 +3,7 @@
     phantom = make_phantom("glioma", seed=3)
     phantom.image   # (224, 224) uint8
     phantom.mask    # (224, 224) bool, the tumour without its oedema
+    phantom.head    # (224, 224) bool, the head with its cavities
 
 Drawn from the ICBM 152 average brain (see ``data/atlas/NOTICE``) inside a procedural head; no
 patient's image is used. The same arguments give the same bytes; another ``size`` samples the same
@@ -21,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from data._anatomy import TONES, draw_person, paint_head, widen_ventricles
 from data._atlas import dura_distance
@@ -41,6 +43,7 @@ PLANE_SHARES = {
     "pituitary": (0.32, 0.32, 0.36),
 }
 NOTUMOR_CONTRASTS = (0.22, 0.22, 0.30, 0.26)
+HEAD_SIGNAL = 0.005  # without noise; air gives none, and the darkest tissue 0.012
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Phantom:
         plane: "axial", "coronal" or "sagittal".
         contrast: "T1c" (with contrast agent), "T1", "T2" or "FLAIR".
         seed: the seed it was made from.
+        head: (size, size) bool, whatever gives signal, and the cavities it encloses.
     """
 
     image: NDArray[np.uint8]
@@ -62,6 +66,7 @@ class Phantom:
     plane: str
     contrast: str
     seed: int
+    head: NDArray[np.bool_]
 
 
 def _tones(rng: np.random.Generator, contrast: str) -> dict[str, float]:
@@ -126,8 +131,10 @@ def make_phantom(
     image, mask, scene_pixel = _render(
         label, plane, contrast, int(size), lesion, head, tumour, texture
     )
+    inside = np.asarray(ndimage.binary_fill_holes(image > HEAD_SIGNAL), dtype=np.bool_)
     shown = acquire(image, scene_pixel, draw_scanner(noise, label, contrast), noise)
-    return Phantom(shown, mask, label if lesion else "notumor", plane, contrast, int(seed))
+    named = label if lesion else "notumor"
+    return Phantom(shown, mask, named, plane, contrast, int(seed), inside)
 
 
 def _render(

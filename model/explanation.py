@@ -77,6 +77,21 @@ def combine(features: Array, gradient: Array, method: str = "hirescam") -> Array
     return maps
 
 
+def before_elu(maps: Array) -> Array:
+    """What went into ELU: turns the exported file's `maps` into features at the cut "conv7".
+
+    Args:
+        maps: float32, any shape, above -1 but for rounding.
+
+    Returns:
+        float32, the shape of `maps`. Where ELU has rounded to -1 the value is lost; the lowest
+        that float32 tells from it, about -16.6, stands in, where ELU's gradient is zero as well.
+    """
+    lowest = np.nextafter(np.float32(-1), np.float32(0))
+    inverted = np.log1p(np.clip(maps, lowest, 0))
+    return np.asarray(np.where(maps > 0, maps, inverted), dtype=np.float32)
+
+
 def direction(labels: NDArray[np.int64], target: str = "contrast") -> Array:
     """Which combination of logits a map explains.
 
@@ -159,16 +174,6 @@ def heat_maps(maps: Array, cut: str, *, sigma: float = 0.0) -> Array:
     if sigma > 0:
         enlarged = smooth(enlarged, sigma)
     return scaled(enlarged)
-
-
-def before_elu(maps: Array) -> Array:
-    """What went into an ELU: float32, the shape of `maps`, which are its outputs.
-
-    Where the ELU has all but reached -1 its input cannot be told, nor does it matter: the
-    gradient through it is as good as zero.
-    """
-    below = np.log1p(np.clip(maps, -1 + 1e-6, 0.0))
-    return np.asarray(np.where(maps > 0, maps, below), dtype=np.float32)
 
 
 def scaled(maps: Array) -> Array:

@@ -24,10 +24,7 @@ from nibabel.spatialimages import HeaderDataError, ImageDataError
 from numpy.typing import NDArray
 
 from model.preprocessing import ImageError
-from model.scans import PLANES, Scan, as_square, check_size
-
-MAX_VOLUME_BYTES = 128 * 2**20
-"""Of a decompressed file; a whole head at 1 mm in 32 bits is half of it."""
+from model.scans import MAX_VOLUME_BYTES, PLANES, Scan, as_square, check_size
 
 _OUT_AXIS = {"sagittal": 0, "coronal": 1, "axial": 2}  # of nibabel's right-anterior-superior order
 DAMAGE = (
@@ -82,10 +79,11 @@ class NiftiScan(Scan):
         needed = (
             int(np.prod(shape, dtype=np.int64)) * np.dtype(self._image.get_data_dtype()).itemsize
         )
-        if needed > length:
+        header = int(getattr(self._image.dataobj, "offset", 0))
+        if header + needed > length:
             raise ImageError(
-                f"`file` is a truncated NIfTI file. Received: {length:,} bytes for voxels of "
-                f"{needed:,}"
+                f"`file` is a truncated NIfTI file. Received: {length:,} bytes for a header of "
+                f"{header:,} and voxels of {needed:,}"
             )
         if (self._axes[:, 0] != self._axes[:, 0]).any():  # nan: a flattened direction
             raise ImageError("`file` must have an affine that spans three directions")

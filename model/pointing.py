@@ -107,7 +107,7 @@ def point(
         maps = compute(features, tails, images, explained[rows], methods)
         for name, heat in maps.items():
             found[name].append((hits(heat, masks), overlaps(heat, masks)))
-    return {name: _summary(parts, outlined.labels) for name, parts in found.items()}
+    return {name: summarise(parts, outlined.labels) for name, parts in found.items()}
 
 
 def compute(
@@ -188,7 +188,16 @@ def head_centre_hits(outlined: Outlined) -> NDArray[np.bool_]:
     return np.array(found, dtype=np.bool_)
 
 
-def _summary(parts: list[tuple[NDArray[np.bool_], Array]], labels: Labels) -> dict[str, Any]:
+def summarise(parts: list[tuple[NDArray[np.bool_], Array]], labels: Labels) -> dict[str, Any]:
+    """Figures of one kind of map, JSON-ready.
+
+    Args:
+        parts: For each batch its `hits` and `overlaps`.
+        labels: int64 (n,), of all batches together.
+
+    Returns:
+        As `point` gives for each method.
+    """
     hit = np.concatenate([part[0] for part in parts])
     overlap = np.concatenate([part[1] for part in parts])  # (n, 19)
     best = int(overlap.mean(axis=0).argmax())

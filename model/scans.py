@@ -19,6 +19,8 @@ PLANES = ("axial", "coronal", "sagittal")
 MAX_SLICES = 1024
 MAX_SIDE = 4096
 """Of a slice, in pixels: scanners make 1,024 at most."""
+MAX_VOLUME_BYTES = 128 * 2**20
+"""Of a decompressed file; a whole head at 1 mm in 32 bits is half of it."""
 
 _GZIP = b"\x1f\x8b"
 _DICOM_MARK = slice(128, 132)
@@ -145,9 +147,10 @@ def as_square(
     height, width = pixels.shape
     down, across = (s if np.isfinite(s) and s > 0 else 1.0 for s in spacing)
     smaller = min(down, across)
-    size = (round(width * across / smaller), round(height * down / smaller))
-    if max(size) > MAX_SIDE:
-        size = (width, height)
+    longest = max(width * (across / smaller), height * (down / smaller))  # may be infinite
+    size = (width, height)
+    if longest <= MAX_SIDE:
+        size = (round(width * across / smaller), round(height * down / smaller))
     if size != (width, height):
         resized = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)
         pixels = np.asarray(resized, dtype=np.float32)

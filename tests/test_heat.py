@@ -10,7 +10,6 @@ import pytest
 
 from model.architecture import build_cnn
 from model.config import ARTIFACTS, CLASS_NAMES, MODEL_NAME
-from model.explanation import before_elu
 from model.heat import (
     CUT,
     METHOD,
@@ -38,15 +37,6 @@ def network() -> Any:
 @pytest.fixture(scope="module")
 def shipped() -> Classifier:
     return Classifier.load()
-
-
-def test_the_inverse_of_elu() -> None:
-    inputs = np.array([-5.0, -1.0, -0.1, 0.0, 0.1, 3.0], np.float32)
-    outputs = np.where(inputs > 0, inputs, np.expm1(inputs)).astype(np.float32)
-    found = before_elu(outputs)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, inputs, rtol=1e-4, atol=1e-6)
-    assert np.isfinite(before_elu(np.array([-1.0, -1.5], np.float32))).all()
 
 
 def test_saving_and_loading_the_layers_changes_the_map_by_their_rounding_alone(

@@ -6,12 +6,27 @@ import io
 from pathlib import Path
 
 import pytest
+from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from flask.testing import FlaskClient
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = ROOT / "translations" / "es" / "LC_MESSAGES" / "messages.po"
+KEYWORDS = {"_": None, "gettext": None, "_l": None, "ngettext": (1, 2), "lazy_gettext": None}
+
+
+def texts() -> set[str]:
+    """Every text of the pages and of what the server says."""
+    found: set[str] = set()
+    for folder, method in (("web", "python"), ("templates", "jinja2")):
+        pattern = "**.py" if method == "python" else "**.html"
+        messages = extract_from_dir(
+            ROOT / folder, method_map=[(pattern, method)], keywords=KEYWORDS
+        )
+        for _, _, message, _, _ in messages:
+            found.add(message if isinstance(message, str) else message[0])
+    return found
 
 
 @pytest.mark.parametrize(
@@ -62,6 +77,20 @@ def test_the_api_speaks_english_to_everybody(client: FlaskClient) -> None:
     answer = client.get("/api/v1/samples/nobody/prediction", headers=headers).json
     assert answer is not None
     assert answer["detail"] == "No sample has this id; /api/v1/samples lists them all."
+
+
+def test_nothing_lacks_a_translation_and_none_is_left_over() -> None:
+    with CATALOGUE.open("rb") as file:
+        catalogue = read_po(file)
+    translated = {
+        message.id if isinstance(message.id, str) else message.id[0]: message.string
+        for message in catalogue
+        if message.id
+    }
+    wanted = texts()
+    assert sorted(text for text in wanted if not any(translated.get(text) or ())) == []
+    singular = {text for text in wanted if text in translated}
+    assert sorted(set(translated) - singular) == []
 
 
 def test_placeholders_survive_translation() -> None:

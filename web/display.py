@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -43,6 +44,7 @@ PLANES: dict[str, LazyString] = {
 }
 MENU: tuple[tuple[str, LazyString], ...] = (
     ("pages.gallery", _l("Browse")),
+    ("analyse.page", _l("Analyse")),
     ("model_card.page", _l("Model")),
     ("openapi.page", _l("API")),
 )
@@ -60,6 +62,15 @@ def percent(probability: float) -> str:
 
 def milliseconds(value: float) -> str:
     return f"{_tenths(value)} ms" if value < 100 else f"{format_decimal(round(value))} ms"
+
+
+def whole_number(value: int) -> str:
+    return str(format_decimal(value))  # 20,000,000 or 20.000.000
+
+
+def titles_json(titles: dict[str, LazyString]) -> str:
+    """The classes' names in the visitor's language, for scripts."""
+    return json.dumps({name: str(title) for name, title in titles.items()}, ensure_ascii=False)
 
 
 def _tenths(value: float) -> str:
@@ -133,6 +144,8 @@ def register_display(app: Flask) -> None:
 
     app.add_template_filter(percent)
     app.add_template_filter(milliseconds)
+    app.add_template_filter(whole_number, "decimal")
+    app.add_template_filter(titles_json)
     app.add_template_filter(reason)
     app.add_template_filter(said)
     app.add_template_filter(plane_name)

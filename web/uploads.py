@@ -44,7 +44,9 @@ class InMemoryRequest(Request):
     """A request whose uploaded files never touch the disk."""
 
     max_content_length = MAX_UPLOAD_BYTES
-    max_form_memory_size = 64 * 1024
+    # Of a field that is no file. Werkzeug also holds its read-ahead against it, files' too: pieces
+    # of 64 KiB and what it kept of the last one, so a limit as low as that refuses large files.
+    max_form_memory_size = 2**20
     max_form_parts = MAX_FILES + 4
 
     def _get_file_stream(  # werkzeug's own hook; its default spools to a temporary file
@@ -63,14 +65,7 @@ def predictions() -> Response | tuple[Response, int]:
     query = load_query(PredictionsQuery(), request.args)
     if query["slice"] == EVERY_SLICE and query["explain"]:
         raise FilterError("`explain` must be false with `slice=all`. Received: true.")
-    entries: list[dict[str, Any]] = []
-    kinds: list[str] = []
-    for name, content in _files():
-        try:
-            entries += list(_answers(name, read_scan(content), query))
-        except ImageError as error:
-            kinds.append(error.kind)
-            entries.append({"filename": name, "error": _file_error(error)})
+    entries, kinds = answer_files(query)
     if len(kinds) == len(entries):
         return _all_failed(entries, kinds)
     return jsonify(predictions=entries, model=model_fields(current_state().predictions.classifier))
@@ -93,6 +88,27 @@ def slices() -> Response | tuple[Response, int]:
     return jsonify(
         filename=name, kind=scan.kind, planes=dict(scan.planes), plane=plane, slices=found
     )
+
+
+def answer_files(query: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Answers the request's files, each for itself.
+
+    Args:
+        query: As `web.schemas.PredictionsQuery` loads it.
+
+    Returns:
+        An entry for each file, or for each of its slices: an answer, or an ``error``; and the
+        kinds of the errors.
+    """
+    entries: list[dict[str, Any]] = []
+    kinds: list[str] = []
+    for name, content in _files():
+        try:
+            entries += list(_answers(name, read_scan(content), query))
+        except ImageError as error:
+            kinds.append(error.kind)
+            entries.append({"filename": name, "error": _file_error(error)})
+    return entries, kinds
 
 
 def _files(at_most: int = MAX_FILES) -> Iterator[tuple[str, bytes]]:
@@ -124,7 +140,13 @@ def _answers(name: str, scan: Scan, query: dict[str, Any]) -> Iterator[dict[str,
 
 
 def _preview(pixels: NDArray[np.float32], side: int, *, quality: int) -> dict[str, Any]:
-    """The slice as a WebP of at most `side` pixels, in the window that the network sees."""
+    """The slice as a WebP of at most `side` pixels, in the window that the network sees.
+
+    Raises:
+        ImageError: A value is not finite; `prepare` says the same.
+    """
+    if not np.isfinite(pixels).all():
+        raise ImageError("`file` must have finite values. Received: NaN or infinite values")
     low, high = np.percentile(pixels, (0.5, 99.5))
     scaled = np.clip((pixels - low) / max(float(high - low), 1e-12), 0, 1)
     picture = Image.fromarray(np.rint(scaled * 255).astype(np.uint8))

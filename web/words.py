@@ -49,12 +49,52 @@ WORDS: dict[str, LazyString] = {
     "place_top_left": _l("top left"),
     "place_top": _l("top"),
     "place_top_right": _l("top right"),
-    "place_middle_left": _l("left"),
+    "place_middle_left": _l("left-hand side"),
     "place_middle": _l("middle"),
-    "place_middle_right": _l("right"),
+    "place_middle_right": _l("right-hand side"),
     "place_bottom_left": _l("bottom left"),
     "place_bottom": _l("bottom"),
     "place_bottom_right": _l("bottom right"),
+    # the page for one's own images
+    "analyse_said": _l("the network says %(class)s, %(share)s."),
+    "slice_place": _l("%(plane)s %(slice)s (0–%(last)s)"),
+    "size_bytes": _l("%(size)s bytes"),
+    "size_kib": _l("%(size)s KiB"),
+    "size_mib": _l("%(size)s MiB"),
+    "stage_waiting": _l("Waiting for its turn"),
+    "stage_sending": _l("Sending, %(share)s"),
+    "stage_reading": _l("Reading the image"),
+    "waking_slow": _l(
+        "No answer yet. This free host falls asleep when nobody visits, and takes up to a minute "
+        "to wake up."
+    ),
+    "waking_again": _l(
+        "The host is waking up or busy. The file is sent again in %(seconds)s seconds."
+    ),
+    "not_reached": _l("The server cannot be reached."),
+    "not_reached_why": _l("The connection broke off before an answer came."),
+    "file_damaged": _l("This file cannot be read."),
+    "file_too_large": _l("This file is too large."),
+    "file_too_large_why": _l("A file may have at most %(mebibytes)s MiB."),
+    "file_unsupported": _l("This kind of file is not supported."),
+    "no_answer_came": _l("The answer did not arrive."),
+    "sample_failed": _l("The gallery's image did not arrive. Please try again."),
+    "no_folders": _l("Folders cannot be read: choose the files in them."),
+    "already_here": _l("A file that is already here was not added again."),
+    "cancelled": _l("Cancelled."),
+    "tally": _l("%(done)s of %(all)s answered"),
+    "slice": _l("Slice %(slice)s"),
+    "slice_of": _l("Slice %(slice)s of 0 to %(last)s"),
+    "slice_range": _l("of 0 to %(last)s"),
+    "read_slice": _l("Read slice %(slice)s"),
+    "read_all": _l("Read all %(count)s slices"),
+    "reading_slice": _l("Reading slice %(slice)s …"),
+    "reading_all": _l("Reading %(count)s slices one after the other …"),
+    "slices_read": _l("(%(read)s read)"),
+    "plot_said": _l(
+        "Slices by answer: %(counts)s; in %(unsure)s of %(count)s the network can't tell."
+    ),
+    "heat_for": _l("Where the evidence for %(class)s lies"),
 }
 
 

@@ -1,0 +1,52 @@
+// An answer in words, in the visitor's language; the API's own are English.
+
+import { language, percent, say } from "./words.js";
+
+export const titles = JSON.parse(document.getElementById("analyse").dataset.titles);
+const amount = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
+
+/** Why the network abstains; "" where it does not. */
+export function reasonOf({ abstained, in_distribution: isMri, prediction_set: members }) {
+  if (!abstained) return "";
+  if (!isMri) return say("not_a_brain");
+  const names = members.map((name) => titles[name]);
+  return say("between", { others: names.slice(0, -1).join(", "), last: names.at(-1) });
+}
+
+export const headline = ({ abstained, label }) => (abstained ? say("cannot_tell") : titles[label]);
+
+export const guessOf = ({ abstained, in_distribution: isMri, label }) =>
+  (abstained && isMri ? say("best_guess", { class: titles[label] }) : "");
+
+/** One sentence for whoever cannot see the page. */
+export const sentence = (answer) =>
+  (answer.abstained
+    ? say("said_unsure", { reason: reasonOf(answer) })
+    : say("analyse_said", { class: titles[answer.label], share: percent(answer.confidence) }));
+
+/** "axial 77 (0–154)", or "" where the file has one slice. */
+export function placeOf({ plane, slice, slices }) {
+  if (slice === null) return "";
+  return say("slice_place", { plane: plane ? say(`plane_${plane}`) : "", slice, last: slices - 1 }).trim();
+}
+
+export function bytes(size) {
+  if (size < 1024) return say("size_bytes", { size });
+  return size < 2 ** 20 ? say("size_kib", { size: amount.format(size / 1024) }) : say("size_mib", { size: amount.format(size / 2 ** 20) });
+}
+
+/** Fills the list of probabilities that templates/_reading.html draws. */
+export function fillBars(list, { probabilities, label }) {
+  for (const bar of list.children) {
+    const share = probabilities[bar.dataset.class];
+    bar.classList.toggle("is-predicted", bar.dataset.class === label);
+    bar.querySelector(".bar-value").textContent = percent(share);
+    bar.querySelector(".bar-fill").setAttribute("width", `${(share * 100).toFixed(2)}%`);
+  }
+}
+
+export const dataUrl = ({ media_type: type, data }) => `data:${type};base64,${data}`;
+
+/** The elements below a root that carry data-field, by name. */
+export const fieldsOf = (root) =>
+  Object.fromEntries([...root.querySelectorAll("[data-field]")].map((element) => [element.dataset.field, element]));

@@ -1,0 +1,86 @@
+// Sends one file to the API: how far it is, patience while a free host wakes up, and a way to stop.
+
+import { say } from "./words.js";
+
+const SLOW = 3000; // milliseconds without any news before the page says why that may be
+const WAKING = [429, 502, 503, 504]; // what hosts answer for a server that sleeps or is overrun
+const PAUSES = [2, 4, 8, 15, 30, 30]; // seconds before each new try
+const LONGEST = 60; // seconds that a server may ask to wait
+
+/** An error that the API, or the way to it, gave: `title` for everybody, `message` for the curious. */
+export class SendError extends Error {
+  constructor(title, message, { again = false } = {}) {
+    super(message);
+    this.title = title;
+    this.again = again; // whether the same file may well pass another time
+  }
+}
+
+/**
+ * POSTs a file as multipart `file` and gives the JSON of the answer.
+ * `stage` hears ("sending", share) and ("reading"); `waking` hears a sentence, or null when it is over.
+ * Throws a SendError, or the signal's reason.
+ */
+export async function send(url, file, { signal, stage = () => {}, waking = () => {} }) {
+  for (let tries = 0; ; tries += 1) {
+    const request = await once(url, file, { signal, stage, waking });
+    if (!WAKING.includes(request.status) || tries === PAUSES.length) return read(request);
+    const asked = Number(request.getResponseHeader("Retry-After"));
+    const seconds = Math.min(asked > 0 ? asked : PAUSES[tries], LONGEST);
+    waking(say("waking_again", { seconds }));
+    await sleep(seconds * 1000, signal);
+    waking(null);
+  }
+}
+
+function once(url, file, { signal, stage, waking }) {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const request = new XMLHttpRequest(); // fetch does not tell how much of a body is sent
+    let slow;
+    const end = (act) => () => {
+      clearTimeout(slow);
+      waking(null);
+      act();
+    };
+    const news = () => {
+      clearTimeout(slow);
+      slow = setTimeout(() => waking(say("waking_slow")), SLOW);
+    };
+    request.open("POST", url);
+    request.setRequestHeader("Accept", "application/json");
+    request.upload.addEventListener("progress", ({ loaded, total }) => {
+      news();
+      stage("sending", loaded / total);
+    });
+    request.upload.addEventListener("load", () => {
+      news();
+      stage("reading");
+    });
+    request.addEventListener("load", end(() => resolve(request)));
+    request.addEventListener("error", end(() => reject(new SendError(say("not_reached"), say("not_reached_why"), { again: true }))));
+    request.addEventListener("abort", end(() => reject(signal.reason)));
+    signal.addEventListener("abort", () => request.abort(), { once: true });
+    const body = new FormData();
+    body.append("file", file, file.name);
+    stage("sending", 0);
+    news();
+    request.send(body);
+  });
+}
+
+function read(request) {
+  let answer = null;
+  try { answer = JSON.parse(request.responseText); } catch { /* a page of the host's own */ }
+  if (request.status === 200 && answer) return answer;
+  const kind = answer?.type?.split("#")[1] ?? "";
+  const title = { damaged: say("file_damaged"), "too-large": say("file_too_large"), "unsupported-format": say("file_unsupported") }[kind];
+  const why = (answer?.detail ?? say("server_answered", { status: request.status })).replaceAll("`", "");
+  throw new SendError(title ?? say("no_answer_came"), why, { again: !kind && request.status !== 413 });
+}
+
+const sleep = (time, signal) => new Promise((resolve, reject) => {
+  signal.throwIfAborted();
+  const timer = setTimeout(resolve, time);
+  signal.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
+});

@@ -1,0 +1,130 @@
+"""DICOM: the transforms that a file asks for, frames, and files that cannot be read."""
+
+from __future__ import annotations
+
+import io
+import zlib
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+
+from model.dicom import DicomScan
+from model.preprocessing import ImageError
+from model.scans import MAX_VOLUME_BYTES
+from tests.scan_files import dicom
+
+RAMP = np.arange(16).reshape(4, 4)
+JPEG_LOSSLESS_14 = "1.2.840.10008.1.2.4.57"
+
+
+def read(content: bytes, index: int = 0) -> np.ndarray:
+    return DicomScan(content).pixels(None, index)
+
+
+def test_pixels_are_the_files_own() -> None:
+    pixels = read(dicom(RAMP))
+    assert pixels.dtype == np.float32
+    assert pixels.tolist() == RAMP.tolist()
+
+
+def test_monochrome1_is_inverted() -> None:
+    pixels = read(dicom(RAMP, PhotometricInterpretation="MONOCHROME1"))
+    assert pixels.tolist() == (15 - RAMP).tolist()
+
+
+def test_the_rescale_comes_before_the_window() -> None:
+    # Stored 0..15 become -8, -6 ... 22; the window from 0 to 8 cuts off at both ends.
+    content = dicom(
+        RAMP, RescaleSlope=2, RescaleIntercept=-8, WindowCenter=4.5, WindowWidth=9,
+        VOILUTFunction="LINEAR",
+    )  # fmt: skip
+    flat = read(content).ravel()
+    assert (flat[:5] == flat[0]).all()  # -8 to 0
+    assert (flat[8:] == flat[-1]).all()  # 8 to 22
+    inside = flat[4:9] - flat[4]
+    assert inside == pytest.approx(inside[-1] * np.array([0, 0.25, 0.5, 0.75, 1]), abs=1e-3)
+    assert inside[-1] > 0
+
+
+def test_frames_are_read_by_number() -> None:
+    frames = np.stack([RAMP, RAMP + 100, RAMP + 200])
+    scan = DicomScan(dicom(frames))
+    assert (scan.kind, scan.frames, scan.planes) == ("dicom", 3, {})
+    assert scan.choose_slice(None, None) == 1
+    assert scan.pixels(None, 2).tolist() == (RAMP + 200).tolist()
+    assert scan.pixels(None, 0).tolist() == RAMP.tolist()
+
+
+def test_colour_becomes_luminance() -> None:
+    colour = np.zeros((2, 2, 3), np.uint8)
+    colour[0, 0] = (255, 0, 0)
+    colour[1, 1] = (255, 255, 255)
+    content = dicom(
+        RAMP[:2, :2], SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0,
+        BitsAllocated=8, BitsStored=8, HighBit=7, PixelData=colour.tobytes(),
+    )  # fmt: skip
+    assert read(content) == pytest.approx(np.array([[76.245, 0], [0, 255]]), abs=1e-3)
+
+
+def test_pixel_spacing_gives_the_proportions() -> None:
+    assert read(dicom(RAMP, PixelSpacing=[3, 1])).shape == (12, 12)
+    assert read(dicom(RAMP[:2])).shape == (4, 4)  # padded, not stretched
+
+
+@pytest.mark.parametrize("spacing", [["1e300", "1e-300"], [0, 0], "1"])
+def test_a_spacing_that_makes_no_sense_is_passed_over(spacing: object) -> None:
+    assert read(dicom(RAMP, PixelSpacing=spacing)).shape == (4, 4)
+
+
+def test_a_file_without_pixels_is_refused() -> None:
+    with pytest.raises(ImageError, match=r"with pixel data. Received: one without"):
+        DicomScan(dicom(RAMP, without="PixelData"))
+
+
+@pytest.mark.parametrize("tags", [{"Rows": 60000}, {"Columns": 4097}, {"NumberOfFrames": 2000}])
+def test_absurd_sizes_are_refused_before_decoding(tags: dict[str, int]) -> None:
+    with pytest.raises(ImageError, match="sides of 1 to 4,096") as caught:
+        DicomScan(dicom(RAMP, **tags))
+    assert caught.value.kind == "too-large"
+
+
+def test_pixels_that_are_cut_off_are_damage() -> None:
+    with pytest.raises(ImageError, match="is a damaged DICOM file") as caught:
+        read(dicom(RAMP, PixelData=b"\0\0"))
+    assert caught.value.kind == "damaged"
+
+
+def test_a_compression_that_cannot_be_read_says_what_to_do() -> None:
+    dataset = pydicom.dcmread(io.BytesIO(dicom(RAMP)))
+    dataset.file_meta.TransferSyntaxUID = UID(JPEG_LOSSLESS_14)
+    dataset.PixelData = encapsulate([b"not a JPEG at all"])
+    buffer = io.BytesIO()
+    dataset.save_as(buffer)
+    with pytest.raises(ImageError, match=r"JPEG Lossless.*save it uncompressed.*gdcmconv --raw"):
+        read(buffer.getvalue())
+
+
+def test_a_broken_header_is_damage() -> None:
+    with pytest.raises(ImageError) as caught:
+        DicomScan(b"\0" * 128 + b"DICM" + b"\xff" * 40)
+    assert caught.value.kind == "damaged"
+
+
+def test_a_deflated_file_is_read() -> None:
+    assert read(dicom(RAMP, syntax=DeflatedExplicitVRLittleEndian)).tolist() == RAMP.tolist()
+
+
+def test_a_deflated_bomb_ends_early() -> None:
+    head = dicom(RAMP, syntax=DeflatedExplicitVRLittleEndian)
+    start = 128 + 4 + 12 + int.from_bytes(head[140:144], "little")  # the group length's own element
+    stream = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    zeros = bytes(2**20)
+    bomb = b"".join(stream.compress(zeros) for _ in range(MAX_VOLUME_BYTES // 2**20 + 1))
+    content = head[:start] + bomb + stream.flush()
+    assert len(content) < 2**20
+    with pytest.raises(ImageError, match="at most 128 MiB once decompressed") as caught:
+        DicomScan(content)
+    assert caught.value.kind == "too-large"
