@@ -11,6 +11,8 @@ const TYPING = 250; // milliseconds without a letter before a search
 const form = document.getElementById("filters");
 const results = () => document.getElementById("results");
 const unread = () => Number(document.getElementById("board").dataset.unread);
+const FILTERS = ["class", "result", "sure", "predicted", "q", "sort"];
+let wanted = new URL(location.href); // ahead of the page while an answer is on its way
 let asked = 0; // counts the addresses asked for, so that a late page does not replace a newer one
 
 function swap(page, id) {
@@ -31,16 +33,17 @@ async function pageAt(url) {
 /** Shows another selection in place. */
 async function go(url, { push = true } = {}) {
   const turn = (asked += 1);
+  wanted = new URL(url, location.href);
+  for (const field of form.querySelectorAll(".field > :is(input, select)")) {
+    const value = wanted.searchParams.get(field.name) ?? "";
+    if (field.value.trim() !== value) field.value = value;
+  }
   results().setAttribute("aria-busy", "true");
   try {
     const page = await pageAt(url);
     if (turn !== asked) return;
     moveTo(url, { push });
     for (const id of ["board", "chips", "results"]) swap(page, id);
-    for (const field of form.querySelectorAll(".field > :is(input, select)")) {
-      const value = new URL(location.href).searchParams.get(field.name) ?? "";
-      if (field !== document.activeElement || field.localName === "select") field.value = value;
-    }
     const count = Number(results().dataset.count);
     document.getElementById("told").textContent = count === 1 ? say("one_image") : say("images", { count });
   } catch {
@@ -48,9 +51,11 @@ async function go(url, { push = true } = {}) {
   }
 }
 
-/** The address that the form stands for, without what is empty. */
-function address() {
-  const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value.trim()));
+/** The address of what is wanted and filled in, with a change, without what is empty. */
+function address(change = {}) {
+  const value = (name) =>
+    change[name] ?? form.querySelector(`.field > [name=${name}]`)?.value ?? wanted.searchParams.get(name) ?? "";
+  const query = new URLSearchParams(FILTERS.map((name) => [name, value(name).trim()]).filter(([, text]) => text));
   return query.size ? `${form.action}?${query}` : form.action;
 }
 
@@ -66,7 +71,7 @@ let typing;
 form.elements.q.addEventListener("input", () => {
   clearTimeout(typing);
   typing = setTimeout(() => {
-    if (address() !== location.href) go(address());
+    if (address() !== wanted.href) go(address());
   }, TYPING);
 });
 
@@ -74,7 +79,8 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest("#chips a, [data-clear], .empty a");
   if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
-  go(link.href);
+  const { filter, value } = link.dataset;
+  go(filter ? address({ [filter]: value }) : link.href);
 });
 addEventListener("popstate", () => go(location.href, { push: false }));
 

@@ -174,9 +174,11 @@ export class ScanViewer {
       said.textContent = on ? say("heat_waiting") : "";
       return;
     }
-    const longest = Math.max(image.width, image.height, 1);
-    heat.width = Math.round((image.width / longest) * LONGEST) || LONGEST;
-    heat.height = Math.round((image.height / longest) * LONGEST) || LONGEST;
+    // the image's own sides: its properties `width` and `height` are those of its box
+    const [width, height] = ["width", "height"].map((side) => Number(image.getAttribute(side)) || 1);
+    const scale = LONGEST / Math.max(width, height);
+    heat.width = Math.max(1, Math.round(width * scale));
+    heat.height = Math.max(1, Math.round(height * scale));
     const context = heat.getContext("2d");
     context.imageSmoothingQuality = "high";
     context.drawImage(painted(found), 0, 0, heat.width, heat.height);

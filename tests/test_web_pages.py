@@ -116,8 +116,8 @@ def test_a_search_is_shown_as_it_was_written(client: FlaskClient) -> None:
 
 def test_filter_links_carry_counts_and_mark_the_choice(read_client: FlaskClient) -> None:
     page = read_client.get("/?class=glioma").text
-    assert re.search(r'href="/\?class=glioma" aria-current="true"', page)
-    assert re.search(r'href="/\?class=glioma&amp;result=wrong">', page)
+    assert re.search(r'href="/\?class=glioma" data-filter[^>]* aria-current="true"', page)
+    assert 'href="/?class=glioma&amp;result=wrong" data-filter="result" data-value="wrong">' in page
     assert "Right 1 Wrong 1" in text_of(page)
     assert 'href="/samples/glioma-00?class=glioma"' in page
 
