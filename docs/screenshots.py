@@ -22,8 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 SHOTS = Path(__file__).resolve().parent / "screenshots"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-WIDTH, HEIGHT = 1280, 860
+WIDTH, HEIGHT = 1280, 1000
 QUALITY = 82
+PATIENCE = 60_000  # milliseconds
 
 
 class _Quiet(WSGIRequestHandler):
@@ -74,14 +75,17 @@ def browse(page: Page) -> None:
 def opened(page: Page) -> None:
     page.goto("/samples/phantom-meningioma-01")
     page.get_by_role("button", name="Heat map").click()
-    page.wait_for_timeout(800)
+    page.get_by_text("Evidence for Meningioma").first.wait_for(state="attached", timeout=PATIENCE)
 
 
 def analyse(page: Page) -> None:
     page.goto("/analyse")
     files = sorted((ROOT / "data" / "samples").glob("phantom-*-02.png"))
     page.locator("input[type=file]").first.set_input_files(files[:2])
-    page.wait_for_timeout(3000)
+    page.get_by_text("2 of 2 answered").first.wait_for(timeout=PATIENCE)
+    page.get_by_role("button", name="Heat map").first.click()
+    page.get_by_text("Evidence for Glioma").first.wait_for(state="attached", timeout=PATIENCE)
+    page.evaluate("document.getElementById('results').scrollIntoView()")
 
 
 def model(page: Page) -> None:
