@@ -30,6 +30,7 @@ def sections() -> dict[str, str]:
         "accuracy": tables.accuracy(evaluation),
         "classes": tables.classes(evaluation),
         "shortcuts": tables.shortcuts(read_report(REPORTS / "shortcuts.json")),
+        "heat_maps": tables.heat_maps(read_report(REPORTS / "heat_maps.json")),
         "trust": tables.trust(evaluation),
         "refusals": tables.refusals(read_report(REPORTS / "ood.json")),
         "training": tables.training(metadata, evaluation),

@@ -153,6 +153,27 @@ def shortcuts(report: dict[str, Any]) -> str:
     return table(("on images held out of training", "aim", "measured"), rows)
 
 
+def heat_maps(report: dict[str, Any]) -> str:
+    """Kinds of heat map: how often the maximum lies in the lesion, the best on phantoms first."""
+    phantoms, real = report["phantoms"]["methods"], report["held_out"]["methods"]
+    ranked = sorted(phantoms, key=lambda name: -phantoms[name]["hits"]["all"]["count"])
+    rows = [
+        [
+            f"**{name}** (shipped)" if name == report["shipped"] else name.replace("|", r"\|"),
+            f"{phantoms[name]['hits']['all']['share']:.1%}",
+            f"{phantoms[name]['iou']['all']:.2f}",
+            f"{real[name]['hits']['all']['share']:.1%}",
+            f"{real[name]['iou']['all']:.2f}",
+        ]
+        for name in ranked
+    ]
+    head = (
+        f"hits on {report['phantoms']['images']} phantoms", "IoU",
+        f"hits on {report['held_out']['images']} held-out tumours", "IoU",
+    )  # fmt: skip
+    return table(("heat map", *head), rows)
+
+
 def _share(figures: dict[str, Any]) -> str:
     low, high = figures["interval_95"]
     return (

@@ -143,7 +143,9 @@ def _classify(options: argparse.Namespace) -> None:
     classifier = Classifier.load(options.model)
     for path in options.paths:
         prediction = classifier.predict(load_image(path))
-        print(json.dumps({"path": str(path)} | asdict(prediction)))
+        fields = asdict(prediction)
+        del fields["explanation"]  # none was asked for
+        print(json.dumps({"path": str(path)} | fields))
 
 
 def _parser() -> argparse.ArgumentParser:

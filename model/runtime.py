@@ -195,7 +195,7 @@ class Classifier:
         label = self.class_names[best]
         explanation = None
         if explain:
-            explanation = self.explainer.explain(found.maps, explain_class or label)
+            explanation = self.explainer.explain(found.maps, explain_class or label, image)
         return Prediction(
             label=label,
             confidence=float(judged.probabilities[best]),

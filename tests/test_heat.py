@@ -23,6 +23,8 @@ from model.preprocessing import load_image, prepare
 from model.runtime import Classifier
 from model.tail import Tail
 
+HEAD = np.zeros((224, 224, 1), np.float32)  # a bright square, in air
+HEAD[40:200, 40:200] = 0.8
 SAMPLES = Path(__file__).resolve().parent.parent / "data" / "samples"
 
 
@@ -44,8 +46,10 @@ def test_saving_and_loading_the_layers_changes_the_map_by_their_rounding_alone(
 ) -> None:
     maps = np.random.default_rng(0).normal(0, 1, (14, 14, 256)).astype(np.float32)
     maps = np.where(maps > 0, maps, np.expm1(maps))
-    direct = Explainer(Tail.from_keras(network, CUT)).explain(maps, "glioma")
-    loaded = load_explainer(heat_bytes(network), Path("x"), CLASS_NAMES).explain(maps, "glioma")
+    direct = Explainer(Tail.from_keras(network, CUT)).explain(maps, "glioma", HEAD)
+    loaded = load_explainer(heat_bytes(network), Path("x"), CLASS_NAMES).explain(
+        maps, "glioma", HEAD
+    )
     assert (loaded.label, loaded.method) == ("glioma", METHOD)
     assert loaded.values.shape == (112, 112)
     assert loaded.values.dtype == np.float32
@@ -60,10 +64,22 @@ def test_another_class_has_another_map_and_an_unknown_one_is_refused(network: An
     explainer = Explainer(Tail.from_keras(network, CUT))
     maps = np.random.default_rng(1).normal(0, 1, (14, 14, 256)).astype(np.float32)
     maps = np.where(maps > 0, maps, np.expm1(maps))
-    first, second = (explainer.explain(maps, name).values for name in ("glioma", "pituitary"))
+    first, second = (explainer.explain(maps, name, HEAD).values for name in ("glioma", "pituitary"))
     assert float(np.abs(first - second).max()) > 0.1
     with pytest.raises(ValueError, match=r"`label` must be one of glioma, .* Received: 'cyst'"):
-        explainer.explain(maps, "cyst")
+        explainer.explain(maps, "cyst", HEAD)
+
+
+def test_nothing_is_shown_outside_the_head(network: Any) -> None:
+    explainer = Explainer(Tail.from_keras(network, CUT))
+    maps = np.abs(np.random.default_rng(2).normal(0, 1, (14, 14, 256))).astype(np.float32)
+    masked = explainer.explain(maps, "glioma", HEAD).values
+    flat = explainer.explain(maps, "glioma", np.zeros_like(HEAD)).values
+    inside = np.zeros((112, 112), np.bool_)
+    inside[19:101, 19:101] = True
+    assert masked[~inside].max() == 0
+    assert flat[~inside].max() > 0
+    assert masked[inside].max() == 1.0
 
 
 def test_shrinking_takes_means_and_keeps_emptiness() -> None:

@@ -27,7 +27,7 @@ from model.runtime import Classifier
 
 ROOT = Path(__file__).resolve().parent.parent
 DATASET = Path(os.environ.get("DATASET_DIR", ROOT.parent / "shared" / "brain-tumor-mri"))
-FILES = ("brain_tumor_cnn.keras", "brain_tumor_cnn.tflite", "trust.npz")
+FILES = ("brain_tumor_cnn.keras", "brain_tumor_cnn.tflite", "heat_map.npz", "trust.npz")
 
 
 def read(name: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from web.config import ROOT
 
 REPORTS = ROOT / "benchmarks" / "reports"
 OF_ARTIFACTS = ("evaluation", "metadata")
-OF_REPORTS = ("audit", "corruptions", "ood", "serving", "shortcuts")
+OF_REPORTS = ("audit", "corruptions", "heat_maps", "ood", "serving", "shortcuts")
 
 
 class ReportError(RuntimeError):

@@ -296,6 +296,45 @@ def heat_maps(reports: Reports) -> Mapping[str, Any]:
         "measure": _measure("heat_maps", shown["hits"]["all"], report["bars"]["heat_map_hits"]),
         "classes": {n: share(shown["hits"][n]) for n in CLASS_NAMES if n in shown["hits"]},
         "middle": middle,
+        "compared": optional(lambda: compared_maps(reports)),
+    }
+
+
+COMPARED = (
+    "elu6 hirescam contrast sigma8",
+    "elu3 hirescam contrast sigma8",
+    "gradient x input sigma8",
+    "conv7 gradcam contrast sigma8",
+    "middle of the head",
+    "random",
+)
+"""Kinds of heat map that are shown beside the shipped one: other depths, other methods, blind."""
+
+
+def compared_maps(reports: Reports) -> Mapping[str, Any]:
+    """The shipped kind of heat map against others, on phantoms and on held-out tumours."""
+    report = reports["heat_maps"]
+    phantoms, real = report["phantoms"], report["held_out"]
+    rows = [
+        {
+            "name": name,
+            "shipped": name == report["shipped"],
+            "phantoms": share(phantoms["methods"][name]["hits"]["all"]),
+            "iou": float(phantoms["methods"][name]["iou"]["all"]),
+            "real": share(real["methods"][name]["hits"]["all"]),
+        }
+        for name in (str(report["shipped"]), *COMPARED)
+    ]
+    followed = phantoms["faithfulness"]["methods"]
+    shuffled = phantoms["randomised_weights"]["stages"]["logits"]
+    return {
+        "rows": sorted(rows, key=lambda row: -row["phantoms"].share),
+        "deletion": float(followed[report["shipped"]]["deletion"]),
+        "deletion_random": float(followed["random"]["deletion"]),
+        "insertion": float(followed[report["shipped"]]["insertion"]),
+        "insertion_random": float(followed["random"]["insertion"]),
+        "correlation": float(shuffled["rank_correlation"]),
+        "masked": bool(report["mask_outside_head"]),
     }
 
 
