@@ -73,3 +73,20 @@ def open_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def browser_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
+    """As ``open_page``, for pages that answer with an error too, which Chromium logs."""
+    contexts = []
+
+    def open_path(path: str, **options: Any) -> Page:
+        context = browser.new_context(base_url=address, reduced_motion="reduce", **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(path)
+        return page
+
+    yield open_path
+    for context in contexts:
+        context.close()
