@@ -354,6 +354,9 @@ def test_a_report_on_paper(open_page: OpenPage, files: dict[str, Path]) -> None:
 
 def test_with_the_keyboard_alone(open_page: OpenPage, files: dict[str, Path]) -> None:
     page = open_page("/analyse")
+    # Playwright turns to choosers from its first listener on, which takes a moment to arrive.
+    page.on("filechooser", lambda _: None)
+    page.wait_for_load_state("networkidle")
     page.locator("#files").focus()
     label = page.locator("label[for=files]")
     assert label.evaluate("(it) => getComputedStyle(it).outlineStyle") == "solid"
