@@ -6,9 +6,7 @@ training draw does, and where those of `evaluation.json` start too.
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from numpy.typing import NDArray
 from data.phantoms import make_phantom
 from model.config import CLASS_NAMES
 from model.dataset import to_uint8
-from model.pairs import TUMOURS
+from model.pairs import TUMOURS, drawn_in_processes
 from model.preprocessing import prepare
 from model.report import PHANTOM_SEED
 from model.shortcuts import Outlined
@@ -39,11 +37,7 @@ def draw(per_class: int, seed: int = PHANTOM_SEED, *, workers: int = 1) -> tuple
     """
     numbers = range(per_class * len(TUMOURS))
     one = partial(_phantom, seed=seed)
-    if workers > 1:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            drawn = list(pool.map(one, numbers, chunksize=8))
-    else:
-        drawn = [one(number) for number in numbers]
+    drawn = drawn_in_processes(one, numbers, workers)
     labels = np.array([CLASS_NAMES.index(_label(n)) for n in numbers], dtype=np.int64)
     images, lesions, heads = (np.stack([row[part] for row in drawn]) for part in range(3))
     return Outlined(images, labels, lesions, _names(per_class, seed)), heads

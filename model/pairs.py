@@ -5,13 +5,13 @@ Data contract: images uint8 (n, 224, 224, 1), preprocessed like any other image,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from model.preprocessing import prepare
 Images = NDArray[np.uint8]
 
 PAIR_SEED = 3_000_000
+Drawn = TypeVar("Drawn")
 TUMOURS = tuple(name for name in CLASS_NAMES if name != "notumor")
 
 
@@ -58,11 +59,7 @@ def make_pairs(per_class: int, seed: int = PAIR_SEED, *, workers: int = 1) -> Pa
     """
     wanted = range(per_class * len(TUMOURS))
     draw = partial(_pair, seed=seed)
-    if workers > 1:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            drawn = list(pool.map(draw, wanted, chunksize=8))
-    else:
-        drawn = [draw(number) for number in wanted]
+    drawn = drawn_in_processes(draw, wanted, workers)
     labels = [CLASS_NAMES.index(TUMOURS[number % len(TUMOURS)]) for number in wanted]
     there, gone, masks = (_stacked([row[part] for row in drawn]) for part in range(3))
     return Pairs(
@@ -86,6 +83,16 @@ def cached_pairs(per_class: int, folder: Path, seed: int = PAIR_SEED, *, workers
     )  # fmt: skip
     unfinished.replace(path)
     return pairs
+
+
+def drawn_in_processes(
+    draw: Callable[[int], Drawn], numbers: Sequence[int], workers: int
+) -> list[Drawn]:
+    """`draw` of each number, in order, by `workers` processes."""
+    if workers <= 1:
+        return [draw(number) for number in numbers]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(draw, numbers, chunksize=8))
 
 
 def _pair(number: int, seed: int) -> tuple[Images, Images, NDArray[np.bool_]]:

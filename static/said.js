@@ -1,17 +1,12 @@
 // An answer in words, in the visitor's language; the API's own are English.
 
-import { language, percent, say } from "./words.js";
+import { language, percent, reasonOf as why, say } from "./words.js";
 
 export const titles = JSON.parse(document.getElementById("analyse").dataset.titles);
 const amount = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
 
 /** Why the network abstains; "" where it does not. */
-export function reasonOf({ abstained, in_distribution: isMri, prediction_set: members }) {
-  if (!abstained) return "";
-  if (!isMri) return say("not_a_brain");
-  const names = members.map((name) => titles[name]);
-  return say("between", { others: names.slice(0, -1).join(", "), last: names.at(-1) });
-}
+export const reasonOf = (answer) => why(answer, (name) => titles[name]);
 
 export const headline = ({ abstained, label }) => (abstained ? say("cannot_tell") : titles[label]);
 

@@ -2,7 +2,7 @@
 
 import { moveTo, onKey } from "./shell.js";
 import { ScanViewer } from "./viewer.js";
-import { language, milliseconds, percent, say } from "./words.js";
+import { language, milliseconds, percent, reasonOf, say } from "./words.js";
 
 const viewer = document.getElementById("viewer");
 const field = Object.fromEntries(
@@ -72,17 +72,10 @@ function centre(link) {
   roll.scrollLeft += link.getBoundingClientRect().left - roll.getBoundingClientRect().left - (roll.clientWidth - link.clientWidth) / 2;
 }
 
-function reasonOf({ abstained, in_distribution: isMri, prediction_set: set }) {
-  if (!abstained) return "";
-  if (!isMri) return say("not_a_brain");
-  const names = set.map(title);
-  return say("between", { others: names.slice(0, -1).join(", "), last: names.at(-1) });
-}
-
 function report(answer) {
   const { label, confidence, probabilities, abstained, in_distribution: isMri } = answer.prediction;
   const result = abstained ? "unsure" : label === answer.true_label ? "right" : "wrong";
-  const reason = reasonOf(answer.prediction);
+  const reason = reasonOf(answer.prediction, title);
   field.stamp.className = `stamp ${result}`;
   field.stamp.querySelector("use").setAttribute("href", `#glyph-${result}`);
   field.stamp.querySelector("span").textContent = say(result);

@@ -19,3 +19,11 @@ export function percent(share) {
   return `${tenth.format(share * 100)} %`;
 }
 export const milliseconds = (value) => `${(value < 100 ? tenth : whole).format(value)} ms`;
+
+/** Why an answer is none, title(class) naming the classes; "" where the network does not abstain. */
+export function reasonOf({ abstained, in_distribution: isMri, prediction_set: members }, title) {
+  if (!abstained) return "";
+  if (!isMri) return say("not_a_brain");
+  const names = members.map(title);
+  return say("between", { others: names.slice(0, -1).join(", "), last: names.at(-1) });
+}

@@ -12,9 +12,10 @@ from flask import Blueprint, Flask, Response, abort, has_request_context, redire
 from flask_babel import Babel, get_locale
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from web.images import A_YEAR
+
 LANGUAGES = {"en": "English", "es": "Español"}
 COOKIE = "language"
-A_YEAR = 365 * 24 * 3600
 
 blueprint = Blueprint("languages", __name__)
 
