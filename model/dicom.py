@@ -15,18 +15,61 @@ from typing import Any
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.filereader import _read_file_meta_info, read_preamble
+from pydicom.datadict import tag_for_keyword
+from pydicom.encaps import get_frame
+from pydicom.filereader import (
+    _at_pixel_data,
+    _read_file_meta_info,
+    read_dataset,
+    read_preamble,
+)
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
-from pydicom.pixels.utils import pixel_array
+from pydicom.pixels.utils import as_pixel_options
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
-from model.preprocessing import ImageError
-from model.scans import MAX_VOLUME_BYTES, Scan, as_square, check_size
+from model.dicom_frames import check_frame
+from model.errors import ImageError
+from model.scans import MAX_SIDE, Scan, as_square, check_size
 
+MAX_DEFLATED_BYTES = 32 * 2**20
+"""Of a deflated file once unpacked: as much as may be sent of others."""
+MAX_READS = 400_000
+"""Of a file's header. Each of its elements takes one to three and some hundred bytes of memory."""
 DAMAGE = (  # what pydicom raises for broken files, by where they are broken
     ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError,
     RuntimeError, TypeError, ValueError, struct.error, pydicom.errors.InvalidDicomError,
     zlib.error,
 )  # fmt: skip
+
+_KEYWORDS = (
+    "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames",
+    "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
+    "PixelSpacing", "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "RescaleSlope",
+    "RescaleIntercept", "ModalityLUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction",
+    "VOILUTSequence",
+)  # fmt: skip
+_TAGS: list[Any] = [tag_for_keyword(keyword) for keyword in _KEYWORDS]
+_PIXEL_KEYWORDS = {8: "FloatPixelData", 9: "DoubleFloatPixelData", 16: "PixelData"}
+_ROWS_AT_ONCE = 256
+
+
+class _Header(io.BytesIO):
+    """Ends a file of millions of tiny elements, which pydicom would gather."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._left = MAX_READS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise ImageError(
+                "`file` must have a shorter DICOM header; export its pixels alone. "
+                "Received: one of more than a hundred thousand elements",
+                kind="too-large",
+            )
+        return super().read(size)
 
 
 class DicomScan(Scan):
@@ -36,13 +79,11 @@ class DicomScan(Scan):
 
     def __init__(self, content: bytes) -> None:
         self.planes = {}
-        self._content = content
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about values that are not read here
-                _check_deflated(content)
-                self._dataset = pydicom.dcmread(io.BytesIO(content))
-                has_pixels = "PixelData" in self._dataset
+                has_pixels = self._read(content)
+                samples = int(self._dataset.get("SamplesPerPixel") or 1)
                 rows, columns = (int(self._dataset.get(n) or 0) for n in ("Rows", "Columns"))
                 self.frames = int(self._dataset.get("NumberOfFrames") or 1)
         except ImageError:
@@ -55,56 +96,104 @@ class DicomScan(Scan):
                 "report or an index"
             )
         check_size(rows, columns, self.frames)
+        if rows * columns * samples > MAX_SIDE**2:
+            raise ImageError(
+                f"`file` must have frames of at most {MAX_SIDE**2:,} values. "
+                f"Received: {columns} x {rows} of {samples} values each",
+                kind="too-large",
+            )
+        self._size = rows, columns
+
+    def _read(self, content: bytes) -> bool:
+        """Reads the header up to the pixels; returns whether there are any."""
+        file = _Header(content)
+        read_preamble(file, force=False)
+        meta = _read_file_meta_info(file)
+        self._syntax = UID(meta.TransferSyntaxUID)
+        if self._syntax == DeflatedExplicitVRLittleEndian:
+            file = _Header(_inflate(file.read()))
+            self._syntax = ExplicitVRLittleEndian
+        self._dataset = read_dataset(
+            file,
+            self._syntax.is_implicit_VR,
+            self._syntax.is_little_endian,
+            stop_when=_at_pixel_data,
+            specific_tags=_TAGS,
+        )
+        self._dataset.file_meta = meta
+        order = "<" if self._syntax.is_little_endian else ">"
+        head = file.read(8)
+        if len(head) < 8:
+            return False
+        self._options: dict[str, Any] = {
+            "pixel_keyword": _PIXEL_KEYWORDS[struct.unpack(f"{order}HH", head[:4])[1]],
+            "transfer_syntax_uid": self._syntax,
+        }
+        if not self._syntax.is_implicit_VR:
+            self._options["pixel_vr"] = head[4:6].decode("ascii")
+            file.read(4)  # the length, after the type of the values
+        self._file = io.BytesIO(file.getvalue())
+        self._start = file.tell()
+        return True
 
     def pixels(self, plane: str | None, index: int) -> NDArray[np.float32]:
         dataset = self._dataset
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")  # about padding and odd lengths
-                # From the file, not the dataset: there only one frame is decoded. Of deflated
-                # files pydicom finds the pixels in the dataset alone.
-                source = dataset if _is_deflated(dataset.file_meta) else io.BytesIO(self._content)
-                raw = pixel_array(source, index=index)
-                values = _grey(np.asarray(raw), dataset)
+                values = _grey(np.asarray(self._decoded(index)), dataset)
+        except ImageError:
+            raise
         except DAMAGE as error:
-            raise ImageError(_advice(dataset, error)) from error
+            raise ImageError(_advice(self._syntax, error)) from error
         return as_square(values, _spacing(dataset))
 
+    def _decoded(self, index: int) -> NDArray[Any]:
+        options = as_pixel_options(self._dataset, **self._options)
+        decoder = get_decoder(self._syntax)
+        if self._syntax.is_compressed and decoder.is_available:
+            self._file.seek(self._start)
+            frame = get_frame(
+                self._file,
+                index,
+                extended_offsets=options.get("extended_offsets"),
+                number_of_frames=self.frames,
+            )
+            check_frame(frame, self._syntax, *self._size)
+        self._file.seek(self._start)
+        array: NDArray[Any] = decoder.as_array(self._file, index=index, **options)[0]
+        return array
 
-def _check_deflated(content: bytes) -> None:
-    """Ends a deflated bomb, which pydicom would unpack whole.
+
+def _inflate(packed: bytes) -> bytes:
+    """A deflated file's dataset.
 
     Raises:
-        ImageError: Larger than `MAX_VOLUME_BYTES` once unpacked.
+        ImageError: Larger than `MAX_DEFLATED_BYTES`.
         zlib.error: Damaged.
     """
-    file = io.BytesIO(content)
-    read_preamble(file, force=False)
-    if not _is_deflated(_read_file_meta_info(file)):
-        return
-    stream = zlib.decompressobj(-zlib.MAX_WBITS)
-    size, rest = 0, file.read()
-    while rest and not stream.eof:
-        size += len(stream.decompress(rest, 2**20))
-        rest = stream.unconsumed_tail
-        if size > MAX_VOLUME_BYTES:
-            raise ImageError(
-                f"`file` must hold at most {MAX_VOLUME_BYTES // 2**20} MiB once decompressed. "
-                "Received: more",
-                kind="too-large",
-            )
-
-
-def _is_deflated(meta: pydicom.dataset.FileMetaDataset) -> bool:
-    return bool(meta.get("TransferSyntaxUID") == pydicom.uid.DeflatedExplicitVRLittleEndian)
+    plain = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, MAX_DEFLATED_BYTES + 1)
+    if len(plain) > MAX_DEFLATED_BYTES:
+        raise ImageError(
+            f"`file` must hold at most {MAX_DEFLATED_BYTES // 2**20} MiB once decompressed. "
+            "Received: more",
+            kind="too-large",
+        )
+    return plain
 
 
 def _grey(raw: NDArray[Any], dataset: pydicom.Dataset) -> NDArray[np.float32]:
     """One grey channel, after the transforms that the file asks for."""
-    if raw.ndim == 3:  # colour: luminance, as Pillow's "L" (ITU-R 601-2)
-        return np.asarray(raw[..., :3] @ np.array([0.299, 0.587, 0.114]), dtype=np.float32)
-    values = np.asarray(apply_voi_lut(apply_modality_lut(raw, dataset), dataset), dtype=np.float32)
-    if dataset.get("PhotometricInterpretation") == "MONOCHROME1":
+    values = np.empty(raw.shape[:2], np.float32)
+    for top in range(0, len(raw), _ROWS_AT_ONCE):  # float64 of a whole slice takes too much memory
+        rows = raw[top : top + _ROWS_AT_ONCE]
+        if raw.ndim == 3:  # colour: luminance, as Pillow's "L" (ITU-R 601-2)
+            values[top : top + len(rows)] = rows[..., :3] @ np.array([0.299, 0.587, 0.114])
+        else:
+            values[top : top + len(rows)] = apply_voi_lut(
+                apply_modality_lut(rows, dataset), dataset
+            )
+    if raw.ndim == 2 and dataset.get("PhotometricInterpretation") == "MONOCHROME1":
         values = values.max() + values.min() - values
     return values
 
@@ -117,13 +206,16 @@ def _spacing(dataset: pydicom.Dataset) -> tuple[float, float]:
         return 1.0, 1.0
 
 
-def _advice(dataset: pydicom.Dataset, error: Exception) -> str:
-    syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
-    name = getattr(syntax, "name", None) or "an unknown transfer syntax"
-    if getattr(syntax, "is_compressed", False):
+def _advice(syntax: UID, error: Exception) -> str:
+    if syntax.is_private or not syntax.is_transfer_syntax:
+        return (
+            "`file` must be DICOM of a transfer syntax of the standard; save it uncompressed. "
+            f"Received: {str(syntax)[:64]!r}"
+        )
+    if syntax.is_compressed:
         return (
             "`file` must be DICOM uncompressed, or compressed as JPEG baseline, JPEG 2000 or RLE. "
-            f"Received: {name}, which could not be decoded; save it uncompressed, for example with "
-            "`dcmdjpeg` or `gdcmconv --raw`"
+            f"Received: {syntax.name}, which could not be decoded; save it uncompressed, for "
+            "example with `dcmdjpeg` or `gdcmconv --raw`"
         )
-    return f"`file` is a damaged DICOM file. Received: {name} ({error})"
+    return f"`file` is a damaged DICOM file. Received: {syntax.name} ({error})"

@@ -4,33 +4,48 @@ The affine says which voxel axis runs along the body's, so that slices are cut a
 sagittal whatever the order in the file, and shown as radiologists look at them: the patient's
 right on the left, the front or the top of the head up. Slices are counted from the feet, the back
 and the left. Of a fourth dimension (time, echo, direction) the first volume is taken.
+
+Of a file the header is read and checked first, then the first volume and no more is held.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
+import logging
+import math
 import struct
 import warnings
 import zlib
 from typing import Any
 
-import nibabel
 import numpy as np
-from nibabel.nifti1 import Nifti1Image
-from nibabel.nifti2 import Nifti2Image
+from nibabel.nifti1 import Nifti1Header
+from nibabel.nifti2 import Nifti2Header
 from nibabel.orientations import io_orientation
-from nibabel.spatialimages import HeaderDataError, ImageDataError
+from nibabel.spatialimages import HeaderDataError
+from nibabel.volumeutils import apply_read_scaling
+from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
-from model.preprocessing import ImageError
+from model.errors import ImageError
 from model.scans import MAX_VOLUME_BYTES, PLANES, Scan, as_square, check_size
 
-_OUT_AXIS = {"sagittal": 0, "coronal": 1, "axial": 2}  # of nibabel's right-anterior-superior order
+MAX_UNPACKED_BYTES = 256 * 2**20
+"""Of a decompressed file with all its volumes: what a host unpacks in a few seconds."""
 DAMAGE = (
     ArithmeticError, EOFError, LookupError, OSError, TypeError, ValueError, struct.error,
-    HeaderDataError, ImageDataError, nibabel.filebasedimages.ImageFileError,
+    HeaderDataError, WrapStructError, zlib.error,
 )  # fmt: skip
+
+_OUT_AXIS = {"sagittal": 0, "coronal": 1, "axial": 2}  # of nibabel's right-anterior-superior order
+_GZIP = b"\x1f\x8b"
+_HEADERS: dict[int, Any] = {
+    348: Nifti1Header,
+    540: Nifti2Header,
+}  # by the size that they say they have
+_PIECE = 2**20
+_SILENT = logging.Logger("silent", logging.CRITICAL + 1)  # nibabel's would write to standard error
 
 
 def is_nifti(content: bytes) -> bool:
@@ -39,54 +54,48 @@ def is_nifti(content: bytes) -> bool:
 
 
 class NiftiScan(Scan):
-    """A NIfTI volume; its slices are read one at a time."""
+    """A NIfTI volume; its slices are cut one at a time."""
 
     kind = "nifti"
     frames = 1
 
     def __init__(self, content: bytes) -> None:
-        plain = decompress(content) if content[:2] == b"\x1f\x8b" else content
-        if not is_nifti(plain):
-            raise ImageError(
-                "`file` must be an image, DICOM or NIfTI. Received: a gzip archive of something "
-                "else",
-                kind="unsupported-format",
-            )
+        packed = content.startswith(_GZIP)
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")  # about header fields that are not read here
-                image = Nifti1Image if plain[344:347] in (b"n+1", b"ni1") else Nifti2Image
-                self._image = image.from_bytes(plain)
-                shape = tuple(int(side) for side in self._image.shape)
-                self._axes = io_orientation(self._image.affine)[:3]
+                file: io.BufferedIOBase = io.BytesIO(content)
+                if packed:
+                    file = gzip.GzipFile(fileobj=file)
+                self._read(file)
+        except ImageError:
+            raise
         except DAMAGE as error:
-            raise ImageError(f"`file` is a damaged NIfTI file. Received: {error}") from error
-        self._check(shape, len(plain))
-        # Two dimensions are a volume of one slice.
-        self._shape = (*shape, 1, 1)[:3]
-        zooms = (*(abs(float(z)) for z in self._image.header.get_zooms()[:3]), 1.0, 1.0)
-        self._zooms = zooms[:3]
+            kind = (
+                "gzip" if packed and isinstance(error, EOFError | OSError | zlib.error) else "NIfTI"
+            )
+            raise ImageError(f"`file` is a damaged {kind} file. Received: {error}") from error
         self.planes = {plane: self._shape[self._axis(plane)] for plane in PLANES}
 
-    def _check(self, shape: tuple[int, ...], length: int) -> None:
-        if not 2 <= len(shape) <= 4 or np.dtype(self._image.get_data_dtype()).kind not in "iuf":
-            raise ImageError(
-                "`file` must be a NIfTI volume of two to four dimensions, of real numbers. "
-                f"Received: shape {shape}, {self._image.get_data_dtype()}"
-            )
-        for side in shape[:3]:
-            check_size(side, side, side)
-        needed = (
-            int(np.prod(shape, dtype=np.int64)) * np.dtype(self._image.get_data_dtype()).itemsize
-        )
-        header = int(getattr(self._image.dataobj, "offset", 0))
-        if header + needed > length:
-            raise ImageError(
-                f"`file` is a truncated NIfTI file. Received: {length:,} bytes for a header of "
-                f"{header:,} and voxels of {needed:,}"
-            )
-        if (self._axes[:, 0] != self._axes[:, 0]).any():  # nan: a flattened direction
+    def _read(self, file: io.BufferedIOBase) -> None:
+        head = file.read(max(_HEADERS))
+        header = _read_header(head)
+        shape = tuple(int(side) for side in header.get_data_shape())
+        dtype = np.dtype(header.get_data_dtype())
+        _check_shape(shape, dtype)
+        self._axes = io_orientation(header.get_best_affine())[:3]
+        if np.isnan(self._axes[:, 0]).any():  # a flattened direction
             raise ImageError("`file` must have an affine that spans three directions")
+        self._scale = header.get_slope_inter()
+        zooms = (*(abs(float(z)) for z in header.get_zooms()[:3]), 1.0, 1.0)
+        self._zooms = zooms[:3]
+        # Two dimensions are a volume of one slice.
+        self._shape = (*shape, 1, 1)[:3]
+        first = math.prod(self._shape) * dtype.itemsize
+        needed = math.prod(shape) * dtype.itemsize
+        offset = int(header.get_data_offset()) or header.single_vox_offset
+        raw = _first_volume(file, head, offset, first, needed)
+        self._voxels = np.ndarray(self._shape, dtype, buffer=raw, order="F")
 
     def _axis(self, plane: str) -> int:
         """The voxel axis that a plane's slices are counted along."""
@@ -96,18 +105,10 @@ class NiftiScan(Scan):
         along = self._axis(plane or PLANES[0])
         if self._axes[along, 1] < 0:
             index = self._shape[along] - 1 - index
-        cut: list[Any] = [slice(None)] * 3
-        cut[along] = index
-        rank = len(self._image.shape)
-        cut = [0 if axis >= rank and axis == along else c for axis, c in enumerate(cut)]
-        try:
-            values = np.asarray(
-                self._image.dataobj[(*cut[: min(rank, 3)], *([0] * (rank - 3)))], dtype=np.float32
-            )
-        except DAMAGE as error:
-            raise ImageError(f"`file` is a damaged NIfTI file. Received: {error}") from error
-        rest = [axis for axis in range(3) if axis != along]
-        return self._upright(values.reshape([self._shape[axis] for axis in rest]), rest)
+        with np.errstate(all="ignore"):  # what becomes infinite is refused with other such values
+            cut = apply_read_scaling(np.take(self._voxels, index, along), *self._scale)
+            values = np.asarray(cut, dtype=np.float32)
+        return self._upright(values, [axis for axis in range(3) if axis != along])
 
     def _upright(self, values: NDArray[np.float32], axes: list[int]) -> NDArray[np.float32]:
         """Rows from the top and columns from the patient's right or front, in millimetres."""
@@ -120,21 +121,91 @@ class NiftiScan(Scan):
         return as_square(np.ascontiguousarray(values), (self._zooms[axes[0]], self._zooms[axes[1]]))
 
 
-def decompress(content: bytes) -> bytes:
-    """Unpacks gzip up to `MAX_VOLUME_BYTES`, so that a bomb ends there.
+def _read_header(head: bytes) -> Any:
+    """The header of a single file.
+
+    Args:
+        head: As many bytes as the longest header has.
 
     Raises:
-        ImageError: Damaged, or larger.
+        ImageError: It is not NIfTI, or the header of a pair.
+        Exception: One of `DAMAGE`.
     """
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-            plain = file.read(MAX_VOLUME_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ImageError(f"`file` is a damaged gzip file. Received: {error}") from error
-    if len(plain) > MAX_VOLUME_BYTES:
+    if not is_nifti(head):
         raise ImageError(
-            f"`file` must hold at most {MAX_VOLUME_BYTES // 2**20} MiB once decompressed. "
-            "Received: more",
+            "`file` must be an image, DICOM or NIfTI. Received: a gzip archive of something else; "
+            "unpack it and send the files in it",
+            kind="unsupported-format",
+        )
+    if b"ni1\0" in head[344:348] or b"ni2\0" in head[4:8]:
+        raise ImageError(
+            "`file` must be a single NIfTI file, .nii or .nii.gz. Received: the header (.hdr) of a "
+            "pair, without its voxels (.img)"
+        )
+    size = 348 if head[344:348] == b"n+1\0" else 540
+    said = {int.from_bytes(head[:4], order) for order in ("little", "big")}
+    if size not in said:
+        raise ImageError(
+            f"`file` is a damaged NIfTI file: its header must say that it has {size} bytes. "
+            f"Received: {int.from_bytes(head[:4], 'little'):,}"
+        )
+    header = _HEADERS[size](head[:size], check=False)
+    header.check_fix(logger=_SILENT)
+    return header
+
+
+def _check_shape(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
+    if not 2 <= len(shape) <= 4 or dtype.kind not in "iuf":
+        raise ImageError(
+            "`file` must be a NIfTI volume of two to four dimensions, of real numbers. "
+            f"Received: shape {shape}, {dtype}"
+        )
+    for side in shape[:3]:
+        check_size(side, side, side)
+    if len(shape) == 4 and shape[3] < 1:
+        raise ImageError(f"`file` must be a NIfTI file of one volume or more. Received: {shape[3]}")
+
+
+def _first_volume(
+    file: io.BufferedIOBase, head: bytes, offset: int, first: int, needed: int
+) -> bytearray:
+    """The first volume's bytes, once the file has been read to its end.
+
+    Args:
+        file: Open behind `head`.
+        head: What has been read of it.
+        offset: Where the voxels begin.
+        first: Bytes of the first volume.
+        needed: Bytes of all volumes.
+
+    Raises:
+        ImageError: Too large, or shorter than the header says.
+        Exception: One of `DAMAGE`.
+    """
+    if first > MAX_VOLUME_BYTES:
+        raise ImageError(
+            f"`file` must have volumes of at most {MAX_VOLUME_BYTES // 2**20} MiB; save it in 16 "
+            f"bits, or cut it. Received: {first:,} bytes",
             kind="too-large",
         )
-    return plain
+    volume, place = bytearray(first), 0
+    piece = head
+    while piece:
+        start, end = max(offset - place, 0), min(offset + first - place, len(piece))
+        if start < end:
+            at = place + start - offset
+            volume[at : at + end - start] = piece[start:end]
+        place += len(piece)
+        if place > MAX_UNPACKED_BYTES:
+            raise ImageError(
+                f"`file` must hold at most {MAX_UNPACKED_BYTES // 2**20} MiB once decompressed. "
+                "Received: more",
+                kind="too-large",
+            )
+        piece = file.read(_PIECE)
+    if offset + needed > place:
+        raise ImageError(
+            f"`file` is a truncated NIfTI file. Received: {place:,} bytes for a header of "
+            f"{offset:,} and voxels of {needed:,}"
+        )
+    return volume

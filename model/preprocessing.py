@@ -3,8 +3,9 @@
 Data contract: bytes, a path or a binary file in; float32 array (224, 224, 1), channels last,
 values in [0, 1], out. Steps, in order:
 
-1. decode with Pillow (first checking format and size) and turn as EXIF says;
-2. one grey channel at the file's full bit depth, transparency over black;
+1. decode with Pillow, after `model.pictures` has checked format, size and number of frames;
+2. one grey channel at the file's full bit depth, transparency over black, turned as EXIF says;
+   pictures of more than `model.pictures.MAX_KEPT` pixels are reduced to about as many;
 3. resize to 224 x 224 without keeping the aspect ratio, antialiased;
 4. map the 0.5th to the 99.5th percentile of the intensities to 0 and 1 and clip, since MRI
    intensities have no unit and depend on the scanner and the window somebody chose.
@@ -21,16 +22,22 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from model.config import IMAGE_SIZE
+from model.errors import KINDS as KINDS
+from model.errors import ImageError as ImageError
+from model.pictures import MAX_PIXELS as MAX_PIXELS
+from model.pictures import check_picture, draft, grey, upright
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-MAX_PIXELS = 20_000_000
 PERCENTILES = (0.5, 99.5)
+LARGEST = 1e30
+"""Of intensities: differences of larger ones would not fit into float32."""
+ORIENTATION = ExifTags.Base.Orientation
 DAMAGE = (  # what Pillow raises for broken files, by format and by where they are broken
-    ArithmeticError, EOFError, LookupError, OSError, SyntaxError, ValueError, struct.error,
-    Image.DecompressionBombError,
+    ArithmeticError, EOFError, LookupError, OSError, SyntaxError, TypeError, ValueError,
+    struct.error, Image.DecompressionBombError,
 )  # fmt: skip
 
 SETTINGS = {
@@ -40,21 +47,6 @@ SETTINGS = {
     "intensity": "percentiles 0.5 and 99.5 mapped to 0 and 1, clipped",
 }
 """What this module does, as saved beside the weights."""
-
-
-KINDS = ("damaged", "too-large", "unsupported-format")
-
-
-class ImageError(ValueError):
-    """The input is not an image that can be read; the message says why.
-
-    Attributes:
-        kind: One of `KINDS`; "damaged" also stands for whatever else is wrong with a file.
-    """
-
-    def __init__(self, message: str, *, kind: str = "damaged") -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 def load_image(source: bytes | str | os.PathLike[str] | BinaryIO) -> NDArray[np.float32]:
@@ -82,28 +74,28 @@ def decode(source: bytes | str | os.PathLike[str] | BinaryIO) -> NDArray[np.floa
     Raises:
         ImageError, FileNotFoundError: As `load_image`.
     """
-    if isinstance(source, bytes):
-        source = io.BytesIO(source)
     name = Path(source).name if isinstance(source, (str, os.PathLike)) else "the upload"
     try:
+        content = _content(source)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(source, formats=FORMATS) as image:
-                width, height = image.size
-                if width * height > MAX_PIXELS:
-                    raise ImageError(
-                        f"`image` must have at most {MAX_PIXELS:,} pixels. "
-                        f"Received: {name} with {width} x {height}",
-                        kind="too-large",
-                    )
+            warnings.simplefilter("ignore")  # about damage that the pixels do not depend on
+            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+                check_picture(image, content, name)
+                draft(image)
                 image.load()
-                return _grey(ImageOps.exif_transpose(image))
+                return upright(grey(image), image.getexif().get(ORIENTATION))
     except (FileNotFoundError, ImageError):
         raise
     except UnidentifiedImageError:
         raise ImageError(
             f"`image` must be one of {', '.join(FORMATS)}. Received: {name}, which is none of them",
             kind="unsupported-format",
+        ) from None
+    except Image.DecompressionBombError:
+        raise ImageError(
+            f"`image` must have at most {MAX_PIXELS:,} pixels. "
+            f"Received: {name} with many times that",
+            kind="too-large",
         ) from None
     except DAMAGE as error:
         raise ImageError(f"`image` could not be decoded. Received: {name} ({error})") from error
@@ -125,6 +117,8 @@ def prepare(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         raise ImageError(f"`pixels` must have shape (height, width). Received: {pixels.shape}")
     if not np.isfinite(pixels).all():
         raise ImageError("`pixels` must be finite. Received: NaN or infinite values")
+    if (largest := float(np.abs(pixels).max())) > LARGEST:
+        pixels = pixels * np.float32(1 / largest)  # their unit does not matter
     if pixels.shape != (IMAGE_SIZE, IMAGE_SIZE):
         resized = Image.fromarray(pixels).resize(
             (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR
@@ -139,11 +133,9 @@ def prepare(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     return scaled[:, :, np.newaxis]  # (224, 224, 1)
 
 
-def _grey(image: Image.Image) -> NDArray[np.float32]:
-    if image.mode in ("I", "F", "I;16", "I;16B", "I;16L", "I;16N"):
-        # `convert("L")` would clip these at 255.
-        return np.asarray(image, dtype=np.float32)
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", rgba.size, (0, 0, 0, 255)), rgba)
-    return np.asarray(image.convert("L"), dtype=np.float32)
+def _content(source: bytes | str | os.PathLike[str] | BinaryIO) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    if isinstance(source, (str, os.PathLike)):
+        return Path(source).read_bytes()
+    return source.read()

@@ -6,6 +6,7 @@ Data contract: bytes in; slices float32 (height, width), any finite range, out, 
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
@@ -13,16 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.preprocessing import FORMATS, ImageError, decode
+from model.errors import ImageError
+from model.preprocessing import FORMATS, decode
 
 PLANES = ("axial", "coronal", "sagittal")
 MAX_SLICES = 1024
-MAX_SIDE = 4096
+MAX_SIDE = 2048
 """Of a slice, in pixels: scanners make 1,024 at most."""
-MAX_VOLUME_BYTES = 128 * 2**20
-"""Of a decompressed file; a whole head at 1 mm in 32 bits is half of it."""
+MAX_VOXELS = 2**27
+"""Of a file: 512 slices of 512 x 512. Decoding takes time, whatever the size of the file."""
+MAX_VOLUME_BYTES = 64 * 2**20
+"""Of what is held of a file at a time: 256 slices of 256 x 256 in 32 bits."""
 
 _GZIP = b"\x1f\x8b"
+_FOREIGN = (  # how files begin that people take for one of these, and what to do with them
+    (rb"PK(\x03\x04|\x05\x06)", "a zip archive; unpack it and send the files in it"),
+    (rb"....ftyp(heic|heix|mif1|msf1|avif)", "HEIC or AVIF; save it as JPEG or PNG"),
+    (rb"%PDF", "PDF; save its picture as PNG"),
+    (rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*<svg", "SVG; save it as PNG"),
+    (rb"\s*<(!doctype html|html|script)", "a web page; save its picture itself"),
+    (rb".{257}ustar", "a tar archive; unpack it and send the files in it"),
+)
 _DICOM_MARK = slice(128, 132)
 
 
@@ -95,7 +107,7 @@ class Picture(Scan):
                 raise
             raise ImageError(
                 f"`file` must be one of {', '.join((*FORMATS, 'DICOM'))} and NIfTI, or a gzipped "
-                f"NIfTI. Received: {len(content):,} bytes of none of these",
+                f"NIfTI. Received: {len(content):,} bytes of {_known(content) or 'none of these'}",
                 kind=error.kind,
             ) from None
 
@@ -127,6 +139,15 @@ def read_scan(content: bytes) -> Scan:
     if content.startswith(_GZIP) or is_nifti(content):
         return NiftiScan(content)
     return Picture(content)
+
+
+def _known(content: bytes) -> str | None:
+    """What a file that cannot be read is, where that helps."""
+    head = content[:1024]
+    for start, advice in _FOREIGN:
+        if re.match(start, head, re.DOTALL | re.IGNORECASE):
+            return advice
+    return None
 
 
 def as_square(
@@ -167,9 +188,14 @@ def check_size(height: int, width: int, count: int) -> None:
     Raises:
         ImageError: A side or the number of slices is out of bounds.
     """
-    if not (0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE and 0 < count <= MAX_SLICES):
+    if not (
+        0 < height <= MAX_SIDE
+        and 0 < width <= MAX_SIDE
+        and 0 < count <= MAX_SLICES
+        and height * width * count <= MAX_VOXELS
+    ):
         raise ImageError(
-            f"`file` must have sides of 1 to {MAX_SIDE:,} pixels and 1 to {MAX_SLICES:,} slices. "
-            f"Received: {count} of {width} x {height}",
+            f"`file` must have sides of 1 to {MAX_SIDE:,} pixels, 1 to {MAX_SLICES:,} slices and "
+            f"at most {MAX_VOXELS:,} pixels in all. Received: {count} of {width} x {height}",
             kind="too-large",
         )

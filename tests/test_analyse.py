@@ -12,7 +12,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from model.config import CLASS_NAMES
-from model.preprocessing import FORMATS, MAX_PIXELS
+from model.pictures import MAX_PIXELS, MAX_PIXELS_OF
+from model.preprocessing import FORMATS
 from model.scans import MAX_SLICES
 from tests.scan_files import nifti, png, white_share
 from web.uploads import MAX_FILES, MAX_UPLOAD_BYTES
@@ -45,8 +46,9 @@ def test_the_limits_are_those_that_the_server_checks(client: FlaskClient) -> Non
     pictures = ", ".join("WebP" if name == "WEBP" else name for name in FORMATS)
     assert f"{pictures}; DICOM (.dcm, or without an ending); NIfTI (.nii, .nii.gz)." in text
     assert (
-        f"Up to {MAX_UPLOAD_BYTES // 2**20} MiB a file, {MAX_PIXELS:,} pixels a picture and "
-        f"{MAX_SLICES:,} slices a volume." in text
+        f"Up to {MAX_UPLOAD_BYTES // 2**20} MiB a file, {MAX_PIXELS:,} pixels a picture "
+        f"(JPEG {MAX_PIXELS_OF['JPEG']:,}, TIFF {MAX_PIXELS_OF['TIFF']:,}, "
+        f"WebP {MAX_PIXELS_OF['WEBP']:,}) and {MAX_SLICES:,} slices a volume." in text
     )
     assert f"At most {MAX_FILES} files at a time." in text
     assert f'data-max-bytes="{MAX_UPLOAD_BYTES}"' in page.text

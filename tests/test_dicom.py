@@ -11,9 +11,8 @@ import pytest
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
-from model.dicom import DicomScan
+from model.dicom import MAX_DEFLATED_BYTES, DicomScan
 from model.preprocessing import ImageError
-from model.scans import MAX_VOLUME_BYTES
 from tests.scan_files import dicom
 
 RAMP = np.arange(16).reshape(4, 4)
@@ -84,9 +83,9 @@ def test_a_file_without_pixels_is_refused() -> None:
         DicomScan(dicom(RAMP, without="PixelData"))
 
 
-@pytest.mark.parametrize("tags", [{"Rows": 60000}, {"Columns": 4097}, {"NumberOfFrames": 2000}])
+@pytest.mark.parametrize("tags", [{"Rows": 60000}, {"Columns": 2049}, {"NumberOfFrames": 2000}])
 def test_absurd_sizes_are_refused_before_decoding(tags: dict[str, int]) -> None:
-    with pytest.raises(ImageError, match="sides of 1 to 4,096") as caught:
+    with pytest.raises(ImageError, match="sides of 1 to 2,048") as caught:
         DicomScan(dicom(RAMP, **tags))
     assert caught.value.kind == "too-large"
 
@@ -122,9 +121,9 @@ def test_a_deflated_bomb_ends_early() -> None:
     start = 128 + 4 + 12 + int.from_bytes(head[140:144], "little")  # the group length's own element
     stream = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     zeros = bytes(2**20)
-    bomb = b"".join(stream.compress(zeros) for _ in range(MAX_VOLUME_BYTES // 2**20 + 1))
+    bomb = b"".join(stream.compress(zeros) for _ in range(MAX_DEFLATED_BYTES // 2**20 + 1))
     content = head[:start] + bomb + stream.flush()
     assert len(content) < 2**20
-    with pytest.raises(ImageError, match="at most 128 MiB once decompressed") as caught:
+    with pytest.raises(ImageError, match="at most 32 MiB once decompressed") as caught:
         DicomScan(content)
     assert caught.value.kind == "too-large"

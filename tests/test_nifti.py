@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.nifti import NiftiScan
+from model.nifti import MAX_UNPACKED_BYTES, NiftiScan
 from model.preprocessing import ImageError
-from model.scans import MAX_VOLUME_BYTES
 from tests.scan_files import nifti
 
 RIGHT, FRONT, TOP = 1, 2, 4
@@ -104,13 +103,34 @@ def test_the_scale_of_the_header_applies() -> None:
 
 def test_a_gzip_bomb_ends_early() -> None:
     buffer = io.BytesIO()
-    with gzip.GzipFile(fileobj=buffer, mode="wb") as file:
-        for _ in range(MAX_VOLUME_BYTES // 2**20 + 1):
+    with gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=1) as file:
+        file.write(nifti(head()))
+        for _ in range(MAX_UNPACKED_BYTES // 2**20):
             file.write(bytes(2**20))
-    assert len(buffer.getvalue()) < 2**20
-    with pytest.raises(ImageError, match="at most 128 MiB once decompressed") as caught:
+    assert len(buffer.getvalue()) < 2 * 2**20
+    with pytest.raises(ImageError, match="at most 256 MiB once decompressed") as caught:
         NiftiScan(buffer.getvalue())
     assert caught.value.kind == "too-large"
+
+
+def test_a_volume_larger_than_what_is_held_is_refused_by_its_header() -> None:
+    content = with_header(40, np.array([3, 512, 512, 129], "<i2"))
+    with pytest.raises(ImageError, match="at most 64 MiB; save it in 16 bits") as caught:
+        NiftiScan(content)
+    assert caught.value.kind == "too-large"
+
+
+def test_other_volumes_are_read_past_and_counted() -> None:
+    voxels = np.stack([head()] * 30, axis=3)
+    content = gzip.compress(nifti(voxels))
+    assert corners(NiftiScan(content), "axial", 3) == EXPECTED["axial"]
+    with pytest.raises(ImageError, match="truncated NIfTI file"):
+        NiftiScan(gzip.compress(nifti(voxels)[:-1]))
+
+
+def test_the_header_of_a_pair_is_no_volume() -> None:
+    with pytest.raises(ImageError, match=r"single NIfTI file.*header \(.hdr\) of a pair"):
+        NiftiScan(with_header(344, np.frombuffer(b"ni1\0", np.uint8)))
 
 
 def test_other_archives_are_of_no_known_kind() -> None:
@@ -151,6 +171,12 @@ def with_header(place: int, values: NDArray[np.generic]) -> bytes:
         (280, np.zeros(12, "<f4"), "damaged"),  # an affine without directions
         (280, np.full(12, np.nan, "<f4"), "damaged"),
         (108, np.array([1e9], "<f4"), "damaged"),  # voxels behind the end
+        (108, np.array([100], "<f4"), "damaged"),  # or inside the header
+        (108, np.array([np.nan], "<f4"), "damaged"),
+        (0, np.array([349], "<i4"), "damaged"),  # the size of the header
+        (40, np.array([8, 4, 4, 4], "<i2"), "damaged"),
+        (40, np.array([3, -4, 4, 4], "<i2"), "too-large"),
+        (40, np.array([4, 4, 4, 4, 0], "<i2"), "damaged"),
     ],
 )
 def test_a_wrong_header_is_refused(place: int, values: NDArray[np.generic], kind: str) -> None:

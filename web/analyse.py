@@ -10,7 +10,8 @@ from typing import Any
 from flask import Blueprint, render_template, request
 
 from model.config import PARAMETER_COUNT
-from model.preprocessing import FORMATS, MAX_PIXELS
+from model.pictures import MAX_PIXELS, MAX_PIXELS_OF
+from model.preprocessing import FORMATS
 from model.scans import MAX_SLICES
 from web.schemas import PredictionsQuery, load_query
 from web.uploads import ERRORS, MAX_FILES, MAX_UPLOAD_BYTES, answer_files
@@ -50,6 +51,9 @@ def limits() -> dict[str, Any]:
         "mebibytes": MAX_UPLOAD_BYTES // 2**20,
         "files": MAX_FILES,
         "pixels": MAX_PIXELS,
+        "jpeg_pixels": MAX_PIXELS_OF["JPEG"],
+        "tiff_pixels": MAX_PIXELS_OF["TIFF"],
+        "webp_pixels": MAX_PIXELS_OF["WEBP"],
         "slices": MAX_SLICES,
         "parameters": PARAMETER_COUNT,
     }

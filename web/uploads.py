@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import unicodedata
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from werkzeug.datastructures import FileStorage
 
-from model.preprocessing import ImageError, prepare
+from model.errors import ImageError
+from model.preprocessing import LARGEST, PERCENTILES, prepare
 from model.scans import Scan, read_scan
 from web.answers import model_fields, prediction_fields
 from web.errors import problem
@@ -30,6 +32,7 @@ MAX_FILES = 16
 PREVIEW_SIDE = 512
 THUMBNAIL_SIDE = 96
 MAX_NAME = 255
+_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 ERRORS = {  # by the kind of a `model.preprocessing.ImageError`: status and title
     "damaged": (HTTPStatus.UNPROCESSABLE_ENTITY, "The file cannot be used"),
@@ -63,8 +66,9 @@ class InMemoryRequest(Request):
 def predictions() -> Response | tuple[Response, int]:
     """Classifies each uploaded ``file``; 4xx where none of them can be read."""
     query = load_query(PredictionsQuery(), request.args)
-    if query["slice"] == EVERY_SLICE and query["explain"]:
-        raise FilterError("`explain` must be false with `slice=all`. Received: true.")
+    for costly in ("explain", "preview"):  # a thousand of them would not fit into memory
+        if query["slice"] == EVERY_SLICE and query[costly]:
+            raise FilterError(f"`{costly}` must be false with `slice=all`. Received: true.")
     entries, kinds = answer_files(query)
     if len(kinds) == len(entries):
         return _all_failed(entries, kinds)
@@ -117,7 +121,18 @@ def _files(at_most: int = MAX_FILES) -> Iterator[tuple[str, bytes]]:
         allowed = "exactly one file" if at_most == 1 else f"1 to {at_most} files"
         abort(400, f"`file` must be {allowed}, as multipart/form-data. Received: {len(files)}.")
     for file in files:
-        yield (file.filename or "")[:MAX_NAME], file.stream.read()
+        assert isinstance(file.stream, io.BytesIO)  # as `InMemoryRequest` made it
+        yield shown_name(file.filename or ""), file.stream.getvalue()  # `read` would copy it
+
+
+def shown_name(name: str) -> str:
+    """A file's name as it is sent back: cut, and without characters that show it as another.
+
+    Those are controls, NUL among them, halves of surrogate pairs, and marks that turn the
+    direction of writing, so that ``exe.jpg`` is seen where ``gpj.exe`` was meant.
+    """
+    kept = (c for c in name if unicodedata.category(c) not in ("Cc", "Cs") and c not in _TURNING)
+    return "".join(kept)[:MAX_NAME]
 
 
 def _answers(name: str, scan: Scan, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -147,9 +162,11 @@ def _preview(pixels: NDArray[np.float32], side: int, *, quality: int) -> dict[st
     """
     if not np.isfinite(pixels).all():
         raise ImageError("`file` must have finite values. Received: NaN or infinite values")
-    low, high = np.percentile(pixels, (0.5, 99.5))
-    scaled = np.clip((pixels - low) / max(float(high - low), 1e-12), 0, 1)
-    picture = Image.fromarray(np.rint(scaled * 255).astype(np.uint8))
+    if (largest := float(np.abs(pixels).max())) > LARGEST:
+        pixels = pixels * np.float32(1 / largest)
+    low, high = (float(value) for value in np.percentile(pixels, PERCENTILES))
+    scaled = (pixels - low) * np.float32(255 / max(high - low, 1e-12))  # float32, as the pixels
+    picture = Image.fromarray(np.rint(np.clip(scaled, 0, 255)).astype(np.uint8))
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=quality)
