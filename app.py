@@ -66,9 +66,11 @@ def create_app(
     from web.headers import add_headers
     from web.languages import register_languages
     from web.logging import configure_logging, log_requests
+    from web.memory import return_large_blocks
     from web.predictions import Predictions
     from web.state import State, attach
 
+    return_large_blocks()
     try:
         settings = settings_from(os.environ if config is None else config)
         configure_logging(settings.log_level)

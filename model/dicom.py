@@ -34,12 +34,12 @@ from model.scans import MAX_SIDE, Scan, as_square, check_size
 
 MAX_DEFLATED_BYTES = 32 * 2**20
 """Of a deflated file once unpacked: as much as may be sent of others."""
-MAX_READS = 400_000
-"""Of a file's header. Each of its elements takes one to three and some hundred bytes of memory."""
+MAX_READS = 150_000
+"""Of a file's header. Each element takes one to three of them, and some hundred bytes of memory."""
 DAMAGE = (  # what pydicom raises for broken files, by where they are broken
     ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError,
     RuntimeError, TypeError, ValueError, struct.error, pydicom.errors.InvalidDicomError,
-    zlib.error,
+    pydicom.errors.BytesLengthException, zlib.error,
 )  # fmt: skip
 
 _KEYWORDS = (
@@ -66,7 +66,7 @@ class _Header(io.BytesIO):
         if self._left < 0:
             raise ImageError(
                 "`file` must have a shorter DICOM header; export its pixels alone. "
-                "Received: one of more than a hundred thousand elements",
+                f"Received: one of more than {MAX_READS:,} pieces",
                 kind="too-large",
             )
         return super().read(size)
@@ -110,6 +110,11 @@ class DicomScan(Scan):
         read_preamble(file, force=False)
         meta = _read_file_meta_info(file)
         self._syntax = UID(meta.TransferSyntaxUID)
+        if self._syntax.is_private or not self._syntax.is_transfer_syntax:
+            raise ImageError(
+                "`file` must be DICOM of a transfer syntax of the standard; save it uncompressed. "
+                f"Received: {str(self._syntax)[:64]!r}"
+            )
         if self._syntax == DeflatedExplicitVRLittleEndian:
             file = _Header(_inflate(file.read()))
             self._syntax = ExplicitVRLittleEndian
@@ -207,11 +212,6 @@ def _spacing(dataset: pydicom.Dataset) -> tuple[float, float]:
 
 
 def _advice(syntax: UID, error: Exception) -> str:
-    if syntax.is_private or not syntax.is_transfer_syntax:
-        return (
-            "`file` must be DICOM of a transfer syntax of the standard; save it uncompressed. "
-            f"Received: {str(syntax)[:64]!r}"
-        )
     if syntax.is_compressed:
         return (
             "`file` must be DICOM uncompressed, or compressed as JPEG baseline, JPEG 2000 or RLE. "

@@ -105,8 +105,9 @@ class NiftiScan(Scan):
         along = self._axis(plane or PLANES[0])
         if self._axes[along, 1] < 0:
             index = self._shape[along] - 1 - index
+        place = tuple(index if axis == along else slice(None) for axis in range(3))
         with np.errstate(all="ignore"):  # what becomes infinite is refused with other such values
-            cut = apply_read_scaling(np.take(self._voxels, index, along), *self._scale)
+            cut = apply_read_scaling(self._voxels[place], *self._scale)  # a view: `take` copies all
             values = np.asarray(cut, dtype=np.float32)
         return self._upright(values, [axis for axis in range(3) if axis != along])
 

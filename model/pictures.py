@@ -35,7 +35,7 @@ _MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")  # those that a length follow
 _START_OF_FRAME = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _START_OF_SCAN, _END = 0xDA, 0xD9
-_STRIP_PIXELS = 2**20
+_STRIP_PIXELS = 2**18
 
 
 def check_picture(image: Image.Image, content: bytes, name: str) -> None:
