@@ -35,7 +35,7 @@ SIDE = 12
 
 
 def read_or_refuse(content: bytes) -> bool:
-    """Reads the first and the last slice of any bytes in each plane; returns whether there are some.
+    """Reads the first and the last slice in each plane; returns whether the bytes have some.
 
     Raises:
         AssertionError: What comes out is neither a prepared slice nor a known kind of error.

@@ -93,7 +93,7 @@ def fuzz(minutes: float, corpus: Path) -> dict[str, Any]:
         if status == 0:
             break
         failures.append(_failure(log))
-    seconds = time.monotonic() - started
+    seconds = time.monotonic() - started  # with the time that starting takes, and instrumenting
     return {
         "command": f"python -m benchmarks.fuzz --minutes {minutes:g}",
         "machine": describe_machine(),
@@ -150,7 +150,9 @@ def _failure(log: str) -> dict[str, str]:
         "what": (reasons[0][0] or reasons[0][1])[:300] if reasons else log[-300:],
         "sha256": hashlib.sha256(content).hexdigest(),
         "bytes": str(len(content)),
-        "traceback": "\n".join(re.findall(r"^  File .*", log, re.MULTILINE)[-3:]),
+        "traceback": "\n".join(re.findall(r"^  File .*", log, re.MULTILINE)[-3:]).replace(
+            f"{ROOT}/", ""
+        ),
     }
 
 

@@ -127,3 +127,19 @@ def test_a_deflated_bomb_ends_early() -> None:
     with pytest.raises(ImageError, match="at most 32 MiB once decompressed") as caught:
         DicomScan(content)
     assert caught.value.kind == "too-large"
+
+
+def test_a_header_element_of_the_wrong_length_is_damage() -> None:
+    content = bytearray(dicom(RAMP))
+    content[136:138] = b"\0\0"  # the type of the first element's value
+    with pytest.raises(ImageError, match=r"damaged DICOM file\. Received: Expected total bytes"):
+        DicomScan(bytes(content))
+
+
+@pytest.mark.parametrize("kind", ["MONOCHROME1", "MONOCHROME2"])
+def test_slices_of_many_rows_are_read_whole(kind: str) -> None:
+    tall = np.arange(600 * 2).reshape(600, 2)
+    pixels = read(dicom(tall, RescaleSlope=2, RescaleIntercept=1, PhotometricInterpretation=kind))
+    values = 2.0 * tall + 1
+    expected = values if kind == "MONOCHROME2" else values.max() + values.min() - values
+    assert pixels[:, 299:301].tolist() == expected.tolist()

@@ -76,6 +76,11 @@ def describe(version: str) -> dict[str, Any]:
     for path, operations in _paths().items():
         spec.path(path, operations=operations)
     found: dict[str, Any] = spec.to_dict()
+    for operations in found["paths"].values():
+        for operation in operations.values():
+            for parameter in operation["parameters"]:
+                if parameter["in"] == "query":  # as forms send what was not filled in
+                    parameter["allowEmptyValue"] = True
     return found
 
 
