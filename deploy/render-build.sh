@@ -5,6 +5,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 pip install --disable-pip-version-check -r requirements.txt
+# Compiled here, where there is a processor, and not at each start on a tenth of one. Checked by
+# content, since copying the build to the host may change the files' times.
+python -m compileall -q --invalidation-mode checked-hash app.py gunicorn.conf.py model web
 
 build_real_gallery() {
   local pins # what the two commands import beyond requirements.txt

@@ -2,45 +2,83 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import json
 import os
+import re
 import runpy
+import shlex
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-FIELDS = (
-    "runtime: python",
-    "plan: free",
-    "buildCommand: bash deploy/render-build.sh",
-    "healthCheckPath: /healthz",
-    "autoDeployTrigger: commit",
-)
+SCHEMA = json.loads((Path(__file__).parent / "render_blueprint.json").read_text(encoding="utf-8"))
 
 
-def blueprint_lines() -> list[str]:
-    text = (ROOT / "render.yaml").read_text(encoding="utf-8")
-    return [line.partition(" #")[0].strip() for line in text.splitlines()]
+@pytest.fixture
+def blueprint() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((ROOT / "render.yaml").read_text(encoding="utf-8"))
+    return content
 
 
-def test_blueprint() -> None:
-    lines = blueprint_lines()
-    for field in FIELDS:
-        assert lines.count(field) == 1
-    version = lines[lines.index("- key: PYTHON_VERSION") + 1]
-    assert version.startswith("value: 3.11.")
-    assert version.removeprefix("value: 3.11.").isdigit()
-    assert not [line for line in lines if line.startswith(("env:", "autoDeploy:"))]  # deprecated
+def service_of(blueprint: dict[str, Any]) -> dict[str, Any]:
+    (service,) = blueprint["services"]
+    return dict(service)
 
 
-def test_start_command_suits_the_free_plan() -> None:
-    (command,) = [line for line in blueprint_lines() if line.startswith("startCommand: ")]
-    words = command.removeprefix("startCommand: ").split()
+def test_blueprint_keeps_to_the_published_fields(blueprint: dict[str, Any]) -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(blueprint, SCHEMA, cls=jsonschema.Draft202012Validator)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda service: service.update(env="python"),
+        lambda service: service.update(autoDeploy=True),
+        lambda service: service.update(healthCheckInterval=30),
+        lambda service: service.update(maxShutdownDelaySeconds=60),
+        lambda service: service.update(plan="Free"),
+        lambda service: service.update(autoDeployTrigger="on"),
+        lambda service: service.pop("startCommand"),
+        lambda service: service["envVars"][0].update(sync=False),
+    ],
+    ids=[
+        "env is deprecated", "autoDeploy is deprecated", "no such field", "not on the free plan",
+        "no such plan", "no such trigger", "no command", "two sources of a variable",
+    ],
+)  # fmt: skip
+def test_schema_refuses_what_render_refuses(
+    blueprint: dict[str, Any], spoil: Callable[[dict[str, Any]], object]
+) -> None:
+    spoiled = copy.deepcopy(blueprint)
+    spoil(spoiled["services"][0])
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(spoiled, SCHEMA, cls=jsonschema.Draft202012Validator)
+
+
+def test_blueprint(blueprint: dict[str, Any]) -> None:
+    service = service_of(blueprint)
+    assert service["healthCheckPath"] == "/healthz"
+    assert service["buildCommand"] == "bash deploy/render-build.sh"
+    variables = {entry["key"]: str(entry["value"]) for entry in service["envVars"]}
+    # in full, as Render asks; unquoted, YAML would read a version of two numbers as a fraction
+    assert re.fullmatch(r"3\.11\.\d+", variables["PYTHON_VERSION"])
+
+
+def test_start_command_suits_the_free_plan(blueprint: dict[str, Any]) -> None:
+    words = shlex.split(service_of(blueprint)["startCommand"])
     options = dict(itertools.pairwise(words))
     assert words[0] == "gunicorn"
-    assert words[-1] == '"app:create_app()"'
+    assert words[-1] == "app:create_app()"
+    assert options["--config"] == "gunicorn.conf.py"
     assert options["--bind"] == "0.0.0.0:$PORT"
     assert options["--workers"] == "1"
     assert int(options["--threads"]) > 1
@@ -81,12 +119,14 @@ def test_build_never_fails_for_want_of_the_dataset(tmp_path: Path, dataset: bool
     assert done.returncode == 0
     ran = calls.read_text().splitlines()
     assert ran[0] == "pip install --disable-pip-version-check -r requirements.txt"
-    assert "kagglehub==" in ran[1]
-    assert ran[2] == "python -m data.download"
+    assert ran[1].startswith("python -m compileall ")
+    assert {"app.py", "gunicorn.conf.py", "model", "web"} <= set(ran[1].split())
+    assert "kagglehub==" in ran[2]
+    assert ran[3] == "python -m data.download"
     if dataset:
-        assert ran[3:] == ["python -m data.samples real --data data/raw"]
+        assert ran[4:] == ["python -m data.samples real --data data/raw"]
         assert done.stdout == "Gallery: real test images, in data/gallery.\n"
     else:
-        assert ran[3:] == []
+        assert ran[4:] == []
         assert "so the synthetic phantoms in data/samples are shown." in done.stdout
     assert (tmp_path / "data" / "gallery").exists() is dataset
