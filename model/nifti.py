@@ -29,7 +29,7 @@ from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from model.errors import ImageError
-from model.scans import MAX_VOLUME_BYTES, PLANES, Scan, as_square, check_size
+from model.scans import MAX_VOLUME_BYTES, PLANES, Scan, as_square, check_size, is_nifti
 
 MAX_UNPACKED_BYTES = 256 * 2**20
 """Of a decompressed file with all its volumes: what a host unpacks in a few seconds."""
@@ -46,11 +46,6 @@ _HEADERS: dict[int, Any] = {
 }  # by the size that they say they have
 _PIECE = 2**20
 _SILENT = logging.Logger("silent", logging.CRITICAL + 1)  # nibabel's would write to standard error
-
-
-def is_nifti(content: bytes) -> bool:
-    """Whether decompressed bytes start as NIfTI-1 or NIfTI-2 does."""
-    return content[344:348] in (b"n+1\0", b"ni1\0") or content[4:8] in (b"n+2\0", b"ni2\0")
 
 
 class NiftiScan(Scan):

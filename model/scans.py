@@ -129,16 +129,21 @@ def read_scan(content: bytes) -> Scan:
     """
     if not content:
         raise ImageError("`file` must not be empty. Received: 0 bytes")
-    # These libraries take a second to import on a small host, and most uploads need neither.
+    # These libraries take seconds to import on a small host, and most uploads need neither.
     if content[_DICOM_MARK] == b"DICM":
         from model.dicom import DicomScan
 
         return DicomScan(content)
-    from model.nifti import NiftiScan, is_nifti
-
     if content.startswith(_GZIP) or is_nifti(content):
+        from model.nifti import NiftiScan
+
         return NiftiScan(content)
     return Picture(content)
+
+
+def is_nifti(content: bytes) -> bool:
+    """Whether decompressed bytes start as NIfTI-1 or NIfTI-2 does."""
+    return content[344:348] in (b"n+1\0", b"ni1\0") or content[4:8] in (b"n+2\0", b"ni2\0")
 
 
 def _known(content: bytes) -> str | None:
