@@ -1,0 +1,85 @@
+"""Does memory grow? A straight line through samples, with its standard error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+HOUR = 3600.0
+ENOUGH = 5  # samples of a stretch, to say something of it
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Resident memory at a time.
+
+    Attributes:
+        at: Seconds.
+        megabytes: Of all processes.
+        stretch: Number of the stretch between restarts: its processes are the same ones.
+    """
+
+    at: float
+    megabytes: float
+    stretch: int
+
+
+def settled(samples: Sequence[Sample], share: float) -> list[list[Sample]]:
+    """The samples by stretch, each without its first part, in which caches fill.
+
+    Args:
+        samples: In order of time.
+        share: Of each stretch's time, to leave out.
+    """
+    stretches: dict[int, list[Sample]] = {}
+    for sample in samples:
+        stretches.setdefault(sample.stretch, []).append(sample)
+    found = []
+    for some in stretches.values():
+        begin = some[0].at + share * (some[-1].at - some[0].at)
+        late = [sample for sample in some if sample.at >= begin]
+        if len(late) >= ENOUGH:
+            found.append(late)
+    return found
+
+
+def slope(samples: Sequence[Sample], share: float) -> dict[str, float | int | None]:
+    """One slope for all stretches, each with a level of its own (least squares).
+
+    The standard error takes the samples for independent; memory moves in steps, so that the real
+    uncertainty is larger.
+
+    Returns:
+        MB an hour and its standard error, None where there are too few samples; samples,
+        stretches, and the lowest and highest of the samples that count.
+    """
+    stretches = settled(samples, share)
+    count = sum(len(some) for some in stretches)
+    found: dict[str, float | int | None] = {
+        "samples": count, "stretches": len(stretches),
+        "megabytes_an_hour": None, "standard_error": None,
+        "lowest_megabytes": None, "highest_megabytes": None,
+    }  # fmt: skip
+    free = count - len(stretches) - 1
+    if free < 1:
+        return found
+    times = np.concatenate([_centred([s.at / HOUR for s in some]) for some in stretches])
+    memory = np.concatenate([_centred([s.megabytes for s in some]) for some in stretches])
+    spread = float(times @ times)
+    growth = float(times @ memory) / spread
+    residual = memory - growth * times
+    values = [s.megabytes for some in stretches for s in some]
+    return found | {
+        "megabytes_an_hour": round(growth, 3),
+        "standard_error": round(math.sqrt(float(residual @ residual) / free / spread), 3),
+        "lowest_megabytes": round(min(values), 1),
+        "highest_megabytes": round(max(values), 1),
+    }
+
+
+def _centred(values: Sequence[float]) -> np.ndarray:
+    array = np.asarray(values, np.float64)
+    return array - array.mean()
