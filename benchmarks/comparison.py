@@ -132,6 +132,12 @@ def measure(who: Contender, body: bytes, content_type: str, options: Any) -> dic
             )
             for clients in CLIENTS
         ]  # fmt: skip
+        silent = [load.clients for load in loads if not load.ok]
+        if silent:
+            raise RuntimeError(
+                f"{who.name} answered nothing in {options.seconds} s to {silent} clients; "
+                "give it longer: --seconds"
+            )
         return {
             "seconds_to_first_answer": round(up, 3),
             "seconds_to_first_prediction": round(first, 3),

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from model.preprocessing import ImageError
 from model.scans import MAX_SIDE, MAX_SLICES, as_square, check_size, read_scan
 from tests.scan_files import dicom, nifti, png, white_share
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_kinds_are_told_by_content() -> None:
@@ -18,6 +24,22 @@ def test_kinds_are_told_by_content() -> None:
     voxels = np.zeros((3, 4, 5), np.int16)
     assert read_scan(nifti(voxels)).kind == "nifti"
     assert read_scan(nifti(voxels, packed=True)).kind == "nifti"
+
+
+def test_a_picture_needs_no_scan_libraries() -> None:
+    """They take seconds to import on a small host."""
+    program = (
+        "import sys; from model.scans import read_scan; read_scan(sys.stdin.buffer.read()); "
+        "print(sorted({'nibabel', 'pydicom'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        input=png(white_share(3)),
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.strip() == b"[]"
 
 
 def test_an_empty_file_is_refused() -> None:
