@@ -38,8 +38,8 @@ MAX_READS = 150_000
 """Of a file's header. Each element takes one to three of them, and some hundred bytes of memory."""
 DAMAGE = (  # what pydicom raises for broken files, by where they are broken
     ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError,
-    RuntimeError, TypeError, ValueError, struct.error, pydicom.errors.InvalidDicomError,
-    pydicom.errors.BytesLengthException, zlib.error,
+    RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error,
+    pydicom.errors.InvalidDicomError, pydicom.errors.BytesLengthException,
 )  # fmt: skip
 
 _KEYWORDS = (

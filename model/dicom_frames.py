@@ -30,19 +30,23 @@ def check_frame(frame: bytes, syntax: UID, rows: int, columns: int) -> None:
 
     Raises:
         ImageError: As said.
-        OSError, ValueError, struct.error: The frame cannot be read.
+        Exception: One of `model.dicom.DAMAGE`, where the frame cannot be read.
     """
     if syntax == RLELossless:
         _check_rle(frame, rows * columns)
         return
-    with Image.open(io.BytesIO(frame), formats=("JPEG", "JPEG2000")) as image:
-        if image.size != (columns, rows):
-            raise ImageError(
-                f"`file` is a damaged DICOM file: its frames must have {columns} x {rows} pixels, "
-                f"as its header says. Received: {image.width} x {image.height}"
-            )
-        if isinstance(image, JpegImagePlugin.JpegImageFile):
-            check_jpeg(image, frame, "a frame")
+    wrong_size = (
+        f"`file` is a damaged DICOM file: its frames must have {columns} x {rows} pixels, "
+        "as its header says. Received: "
+    )
+    try:
+        with Image.open(io.BytesIO(frame), formats=("JPEG", "JPEG2000")) as image:
+            if image.size != (columns, rows):
+                raise ImageError(f"{wrong_size}{image.width} x {image.height}")
+            if isinstance(image, JpegImagePlugin.JpegImageFile):
+                check_jpeg(image, frame, "a frame")
+    except Image.DecompressionBombError:
+        raise ImageError(f"{wrong_size}many times that") from None
 
 
 def _check_rle(frame: bytes, most: int) -> None:

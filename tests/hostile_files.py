@@ -183,6 +183,13 @@ def compressed_dicom(frames: list[bytes], syntax: str, **tags: Any) -> bytes:
     return buffer.getvalue()
 
 
+def huge_jpeg2000() -> bytes:
+    """A frame of 64 pixels whose codestream says that it has 50,000 by 50,000."""
+    frame = bytearray(encode(Image.fromarray(NOISE[:8, :8]), "JPEG2000", no_jp2=True))
+    struct.pack_into(">II", frame, frame.index(b"\xff\x51") + 6, 50_000, 50_000)
+    return compressed_dicom([bytes(frame)], JPEG2000Lossless)
+
+
 def rle_bomb() -> bytes:
     """A frame of 64 pixels that unpacks to 64 MiB."""
     head = struct.pack("<16L", 1, 64, *[0] * 14)
@@ -330,6 +337,8 @@ DICOMS = [
     Case("JPEG 2000 bomb",
          lambda: compressed_dicom([flat(3000, 3000, "L", "JPEG2000")], JPEG2000Lossless), 422,
          ("must have 8 x 8 pixels", "3000 x 3000")),
+    Case("JPEG 2000 that Pillow takes for a bomb", huge_jpeg2000, 422,
+         ("must have 8 x 8 pixels", "many times that")),
     Case("RLE bomb", rle_bomb, 422, ("must unpack to 64 bytes",)),
     Case("deflated bomb", deflated_bomb, 413, ("at most 32 MiB once decompressed",)),
     Case("many elements", lambda: many_elements(nested=False), 413, ("a shorter DICOM header",)),
