@@ -25,7 +25,7 @@ STAMP_DEV := $(VENV_DEV)/.requirements
 # the notebook runs in its own folder, so it is told where the data lies from the root
 DATA_FROM_ROOT = $(if $(filter /%,$(DATA)),$(DATA),$(CURDIR)/$(DATA))
 
-# $(call fill,FOLDER,REQUIREMENTS): make the virtual environment if need be, install, stamp it.
+# $(call fill,FOLDER,REQUIREMENTS,OPTIONS): make the virtual environment if need be, install, stamp it.
 # PYTHON=/path/to/python3.11 names the interpreter where it is not on the path.
 define fill
 @set -e; \
@@ -52,14 +52,14 @@ then \
   "$$python" -m venv --clear "$(1)"; \
 fi; \
 echo "Installing $(2) into $(1); the first time takes a while."; \
-"$(1)/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check -r "$(2)"; \
+"$(1)/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check $(3) -r "$(2)"; \
 touch "$(1)/.requirements"
 endef
 
-.PHONY: help serve test lint types format data audit train score export calibrate evaluate reports reproduce notebook lab samples translations clean
+.PHONY: help serve test lint types format lock audit-packages sbom data audit train score export calibrate evaluate reports reproduce notebook lab samples translations clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 serve: $(STAMP) ## start the web app; PORT=8080 make serve picks the port
 	@exec $(RUN) app.py
@@ -77,6 +77,18 @@ types: $(STAMP_DEV) ## mypy --strict on the sources
 format: $(STAMP_DEV) ## put the sources into ruff's format, and fix what it can
 	$(DEV) -m ruff check --fix .
 	$(DEV) -m ruff format .
+
+lock: $(STAMP_DEV) ## write requirements.lock from requirements.txt: every version, every hash
+	$(DEV) -m uv pip compile requirements.txt --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+	  --custom-compile-command "make lock" --output-file requirements.lock
+
+audit-packages: $(STAMP_DEV) ## look for known vulnerabilities of what is served
+	@exec $(DEV) -m deploy.audit_packages
+
+sbom: $(STAMP_DEV) ## write sbom.json, the software bill of materials (CycloneDX) of what is served
+	$(DEV) -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml \
+	  --output-reproducible --of JSON --output-file sbom.json
 
 data: $(STAMP_DEV) ## download the dataset into data/raw
 	@exec $(DEV) -m data.download
@@ -140,8 +152,8 @@ clean: ## remove caches; environments, data and runs stay
 	rm -rf .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
 
-$(STAMP): requirements.txt
-	$(call fill,$(VENV),requirements.txt)
+$(STAMP): requirements.lock
+	$(call fill,$(VENV),requirements.lock,--require-hashes)
 
 $(STAMP_DEV): requirements-dev.txt requirements-train.txt requirements.txt
 	$(call fill,$(VENV_DEV),requirements-dev.txt)

@@ -57,17 +57,20 @@ def create_app(
     from flask import Flask
 
     from model.runtime import DEFAULT_MODEL_PATH, ModelFileError
-    from web import analyse, api, images, model_card, openapi, pages, uploads
+    from web import analyse, api, images, metrics, model_card, openapi, pages, uploads
+    from web.admission import Admission
     from web.card_reports import ReportError, load_reports
     from web.compression import register_compression
     from web.display import compile_templates, register_display
     from web.errors import register_errors
     from web.gallery import GalleryError, load_gallery
     from web.headers import add_headers
+    from web.hosts import register_hosts
     from web.languages import register_languages
     from web.logging import configure_logging, log_requests
     from web.memory import return_large_blocks
     from web.predictions import Predictions
+    from web.readiness import Readiness
     from web.state import State, attach
 
     return_large_blocks()
@@ -86,18 +89,26 @@ def create_app(
     # static addresses carry their content's hash, as the versioned images do
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = images.A_YEAR
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    predictions = Predictions(model, gallery)
-    attach(app, State(gallery, predictions))
+    predictions = Predictions(model, gallery, Admission(settings.max_waiting))
+    state = State(gallery, predictions, Readiness(predictions))
+    attach(app, state)
     model_card.attach(app, card)
     register_compression(app)
     add_headers(app)
     log_requests(app)
+    metrics.register_metrics(app, state, settings.metrics_token)
+    register_hosts(app, settings.trusted_hosts, settings.trusted_proxies)
     register_errors(app)
     register_languages(app)
     register_display(app)
-    for module in (pages, analyse, images, model_card, api, uploads, openapi):
+    for module in (pages, analyse, images, model_card, api, uploads, openapi, metrics):
         app.register_blueprint(module.blueprint)
+    if settings.rate_limit is not None:
+        from web.limits import register_limits  # 7 MB, for those who want it
+
+        register_limits(app, settings.rate_limit)
     if settings.warm_up:
+        state.readiness.start()
         predictions.warm_up(first=lambda: compile_templates(app))
     return app
 

@@ -4,13 +4,13 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-pip install --disable-pip-version-check -r requirements.txt
+pip install --disable-pip-version-check --require-hashes -r requirements.lock
 # Compiled here, where there is a processor, and not at each start on a tenth of one. Checked by
 # content, since copying the build to the host may change the files' times.
 python -m compileall -q --invalidation-mode checked-hash app.py gunicorn.conf.py model web
 
 build_real_gallery() {
-  local pins # what the two commands import beyond requirements.txt
+  local pins # what the two commands import beyond the lock
   pins=$(grep -E '^(kagglehub|tqdm)==' requirements-train.txt | cut -d ' ' -f 1) &&
     # shellcheck disable=SC2086 # one word a pin
     pip install --disable-pip-version-check $pins &&

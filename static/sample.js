@@ -1,5 +1,6 @@
 // Enhances the sample page: swaps samples in place, with the keyboard too. Without it every link loads a page.
 
+import { gaveUp, pause, sleep } from "./patience.js";
 import { moveTo, onKey } from "./shell.js";
 import { ScanViewer } from "./viewer.js";
 import { language, milliseconds, percent, reasonOf, say } from "./words.js";
@@ -25,12 +26,18 @@ function samples() {
 }
 
 async function fetchJson(url, signal) {
-  const answer = await fetch(url, { signal, headers: { Accept: "application/json" } });
-  if (!answer.ok) {
-    const problem = await answer.json().catch(() => ({}));
-    throw new Error(problem.detail || say("server_answered", { status: answer.status }));
+  for (let tries = 0; ; tries += 1) {
+    const answer = await fetch(url, { signal, headers: { Accept: "application/json" } });
+    if (answer.ok) return answer.json();
+    const seconds = pause(answer.status, answer.headers.get("Retry-After"), tries);
+    if (seconds === null) {
+      const problem = await answer.json().catch(() => ({}));
+      throw new Error(gaveUp(answer.status) || problem.detail || say("server_answered", { status: answer.status }));
+    }
+    field.announce.textContent = field.waiting.textContent = say("asked_again", { seconds });
+    field.waiting.hidden = false;
+    try { await sleep(seconds * 1000, signal); } finally { field.waiting.hidden = true; }
   }
-  return answer.json();
 }
 
 const pageUrl = (id) => `/samples/${id}${query}`;

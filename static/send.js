@@ -1,11 +1,9 @@
 // Sends one file to the API: how far it is, patience while a free host wakes up, and a way to stop.
 
+import { gaveUp, pause, sleep } from "./patience.js";
 import { say } from "./words.js";
 
 const SLOW = 3000; // milliseconds without any news before the page says why that may be
-const WAKING = [429, 502, 503, 504]; // what hosts answer for a server that sleeps or is overrun
-const PAUSES = [2, 4, 8, 15, 30, 30]; // seconds before each new try
-const LONGEST = 60; // seconds that a server may ask to wait
 
 /** An error that the API, or the way to it, gave: `title` for everybody, `message` for the curious. */
 export class SendError extends Error {
@@ -24,10 +22,9 @@ export class SendError extends Error {
 export async function send(url, file, { signal, stage = () => {}, waking = () => {} }) {
   for (let tries = 0; ; tries += 1) {
     const request = await once(url, file, { signal, stage, waking });
-    if (!WAKING.includes(request.status) || tries === PAUSES.length) return read(request);
-    const asked = Number(request.getResponseHeader("Retry-After"));
-    const seconds = Math.min(asked > 0 ? asked : PAUSES[tries], LONGEST);
-    waking(say("waking_again", { seconds }));
+    const seconds = pause(request.status, request.getResponseHeader("Retry-After"), tries);
+    if (seconds === null) return read(request);
+    waking(say(request.status === 429 ? "limited_again" : "waking_again", { seconds }));
     await sleep(seconds * 1000, signal);
     waking(null);
   }
@@ -76,11 +73,5 @@ function read(request) {
   const kind = answer?.type?.split("#")[1] ?? "";
   const title = { damaged: say("file_damaged"), "too-large": say("file_too_large"), "unsupported-format": say("file_unsupported") }[kind];
   const why = (answer?.detail ?? say("server_answered", { status: request.status })).replaceAll("`", "");
-  throw new SendError(title ?? say("no_answer_came"), why, { again: !kind && request.status !== 413 });
+  throw new SendError(title ?? (gaveUp(request.status) || say("no_answer_came")), why, { again: !kind && request.status !== 413 });
 }
-
-const sleep = (time, signal) => new Promise((resolve, reject) => {
-  signal.throwIfAborted();
-  const timer = setTimeout(resolve, time);
-  signal.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
-});

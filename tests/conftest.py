@@ -103,7 +103,7 @@ def make_app(classifier: StubClassifier) -> Callable[..., Flask]:
     """Builds an app on a gallery folder; settings by their environment names."""
 
     def make(folder: Path, **settings: str) -> Flask:
-        config = {"GALLERY_DIR": str(folder), "WARM_UP": "0", **settings}
+        config = {"GALLERY_DIR": str(folder), "WARM_UP": "0", "RATE_LIMIT": "off", **settings}
         return create_app(config, classifier)
 
     return make

@@ -14,6 +14,7 @@ from model.pictures import MAX_PIXELS, MAX_PIXELS_OF
 from model.preprocessing import FORMATS
 from model.scans import MAX_SLICES
 from web.schemas import PredictionsQuery, load_query
+from web.state import place
 from web.uploads import ERRORS, MAX_FILES, MAX_UPLOAD_BYTES, answer_files
 
 FORMAT_NAMES = {"WEBP": "WebP"}  # those that Pillow writes in capitals and others do not
@@ -31,13 +32,14 @@ def page() -> tuple[str, int]:
     status = 200
     missing = False
     if request.method == "POST":
-        missing = not any(file.filename for file in request.files.getlist("file"))
-        if missing:
-            status = 400
-        else:
-            entries, kinds = answer_files(load_query(PredictionsQuery(), {"preview": "true"}))
-            if len(kinds) == len(entries):
-                status = ERRORS[kinds[0]][0]
+        with place():
+            missing = not any(file.filename for file in request.files.getlist("file"))
+            if missing:
+                status = 400
+            else:
+                entries, kinds = answer_files(load_query(PredictionsQuery(), {"preview": "true"}))
+                if len(kinds) == len(entries):
+                    status = ERRORS[kinds[0]][0]
     return render_template(
         "analyse.html", entries=entries, missing=missing, limits=limits()
     ), status

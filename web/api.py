@@ -1,4 +1,4 @@
-"""The JSON API under /api/v1/, and /healthz."""
+"""The JSON API under /api/v1/, /healthz and /readyz."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 from flask import Blueprint, Response, abort, jsonify, request, url_for
 
 from web.answers import model_fields, prediction_fields
+from web.errors import problem
 from web.gallery import Sample
 from web.schemas import ExplainQuery, load_query
 from web.selection import Filters, select
-from web.state import current_state
+from web.state import current_state, place
 
 blueprint = Blueprint("api", __name__)
 
@@ -19,6 +20,20 @@ blueprint = Blueprint("api", __name__)
 def healthz() -> Response:
     """Says the server answers; touches neither the network nor its lock."""
     response = jsonify(status="ok")
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.get("/readyz")
+def readyz() -> Response:
+    """Whether the network has passed its self-test; 503 until then. Never waits for it."""
+    readiness = current_state().readiness
+    readiness.start()  # where it has not been: WARM_UP=0
+    if readiness.state != "ready":
+        response, _ = problem(503, "Service Unavailable", readiness.reason)
+        response.headers["Retry-After"] = "1"
+    else:
+        response = jsonify(status="ready")
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -44,10 +59,15 @@ def prediction(sample_id: str) -> Response:
     sample = state.gallery.samples.get(sample_id)
     if sample is None:
         abort(404, description="No sample has this id; /api/v1/samples lists them all.")
-    if query["explain"]:
-        found = state.predictions.explain(sample, query["explain_class"])
+    kept = None if query["explain"] else state.predictions.peek(sample)
+    if kept is not None:
+        found = kept
     else:
-        found = state.predictions.get(sample)
+        with place():
+            if query["explain"]:
+                found = state.predictions.explain(sample, query["explain_class"])
+            else:
+                found = state.predictions.get(sample)
     return jsonify(
         id=sample.id,
         true_label=sample.true_label,

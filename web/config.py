@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 REAL_GALLERY = ROOT / "data" / "gallery"
 SYNTHETIC_GALLERY = ROOT / "data" / "samples"
+RATE = re.compile(r"[1-9][0-9]{0,5} per ([1-9][0-9]{0,3} )?(second|minute|hour|day)s?")
+HOST_NAME = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:.]+\]")
+SHORTEST_TOKEN = 16
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -27,6 +31,11 @@ class Settings:
         gallery_dir: folder with the gallery's manifest.json.
         model_path: the model file, or None for the one in the repository.
         warm_up: whether a background thread classifies the gallery after start-up.
+        max_waiting: requests that may wait for or use the network at a time.
+        rate_limit: requests to the network that one address may make, or None for any number.
+        trusted_proxies: proxies in front whose X-Forwarded-For entries are believed.
+        trusted_hosts: names that the site may be asked for under; any where there are none.
+        metrics_token: what ``/metrics`` asks for; there is no such page where it is None.
     """
 
     host: str = "127.0.0.1"
@@ -35,10 +44,17 @@ class Settings:
     gallery_dir: Path = SYNTHETIC_GALLERY
     model_path: Path | None = None
     warm_up: bool = True
+    max_waiting: int = 8
+    rate_limit: str | None = "120 per minute"
+    trusted_proxies: int = 0
+    trusted_hosts: tuple[str, ...] = ()
+    metrics_token: str | None = None
 
 
 def settings_from(values: Mapping[str, str]) -> Settings:
-    """Casts environment-like ``values`` (HOST, PORT, LOG_LEVEL, GALLERY_DIR, MODEL_PATH, WARM_UP).
+    """Casts environment-like ``values``: the attributes' names in capitals.
+
+    RENDER_EXTERNAL_HOSTNAME, which Render sets, is a trusted host too.
 
     Raises:
         ConfigError: a value is not legal.
@@ -52,12 +68,31 @@ def settings_from(values: Mapping[str, str]) -> Settings:
         gallery_dir=Path(gallery) if gallery else default_gallery(),
         model_path=Path(model) if model else None,
         warm_up=_flag("WARM_UP", values.get("WARM_UP", "").strip() or "1"),
+        max_waiting=whole_number(values, "MAX_WAITING", Settings.max_waiting, 1, 256),
+        rate_limit=_rate_limit(values.get("RATE_LIMIT", "").strip() or str(Settings.rate_limit)),
+        trusted_proxies=whole_number(values, "TRUSTED_PROXIES", 0, 0, 10),
+        trusted_hosts=_trusted_hosts(values),
+        metrics_token=_token(values.get("METRICS_TOKEN", "").strip()),
     )
 
 
 def default_gallery() -> Path:
     """The gallery of real test images where it has been built, else the phantoms."""
     return REAL_GALLERY if (REAL_GALLERY / "manifest.json").is_file() else SYNTHETIC_GALLERY
+
+
+def whole_number(values: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    """The setting ``name``, from ``low`` to ``high``; ``default`` where it is not set.
+
+    Raises:
+        ConfigError: it is no such number.
+    """
+    text = values.get(name, "").strip() or str(default)
+    if text.isascii() and text.isdigit() and low <= int(text[:9]) <= high:
+        return int(text[:9])
+    raise ConfigError(
+        f"{name} must be a whole number from {low:,} to {high:,}. Received: {text[:80]!r}."
+    )
 
 
 def _port(text: str) -> int:
@@ -80,3 +115,42 @@ def _flag(name: str, text: str) -> bool:
     if text in ("0", "1"):
         return text == "1"
     raise ConfigError(f"{name} must be 0 or 1. Received: {text!r}.")
+
+
+def _rate_limit(text: str) -> str | None:
+    """Rates, "60 per minute; 1000 per day", or None for "0" or "off"."""
+    if text.lower() in ("0", "off"):
+        return None
+    if all(RATE.fullmatch(rate.strip()) for rate in text.split(";")):
+        return text
+    raise ConfigError(
+        "RATE_LIMIT must be off, or rates such as `60 per minute; 1000 per day`. "
+        f"Received: {text[:80]!r}."
+    )
+
+
+def _trusted_hosts(values: Mapping[str, str]) -> tuple[str, ...]:
+    """The names in TRUSTED_HOSTS, divided by commas, and the one that Render gives."""
+    listed = [name.strip() for name in values.get("TRUSTED_HOSTS", "").split(",")]
+    listed.append(values.get("RENDER_EXTERNAL_HOSTNAME", "").strip())
+    names = [name for name in listed if name]
+    for name in names:
+        if not HOST_NAME.fullmatch(name):
+            raise ConfigError(
+                "TRUSTED_HOSTS must be host names without ports, divided by commas, such as "
+                f"`example.org,.example.net`; a dot in front takes every name below. "
+                f"Received: {name[:80]!r}."
+            )
+    return tuple(dict.fromkeys(names))
+
+
+def _token(text: str) -> str | None:
+    """A secret, which no message repeats."""
+    if not text:
+        return None
+    if len(text) >= SHORTEST_TOKEN and text.isascii() and text.isprintable() and " " not in text:
+        return text
+    raise ConfigError(
+        f"METRICS_TOKEN must be {SHORTEST_TOKEN} or more printable ASCII characters without "
+        f"blanks. Received: {len(text)} characters."
+    )

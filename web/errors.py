@@ -23,6 +23,8 @@ WHAT_NOW: dict[int, LazyString] = {
     404: _l("There is no page or image at this address."),
     405: _l("This address does not accept that kind of request."),
     413: _l("What was sent is too large."),
+    429: _l("This address has asked for a lot lately. Please try again in a minute."),
+    503: _l("The server is busy with other images. Please try again in a few seconds."),
     500: _l("Something went wrong on the server. It has been logged; trying again may help."),
 }
 TITLES: dict[int, LazyString] = {
@@ -30,6 +32,8 @@ TITLES: dict[int, LazyString] = {
     404: _l("Not Found"),
     405: _l("Method Not Allowed"),
     413: _l("Request Entity Too Large"),
+    429: _l("Too Many Requests"),
+    503: _l("Service Unavailable"),
     500: _l("Internal Server Error"),
 }
 """Of the statuses that people meet, by HTTP's own names."""
@@ -44,18 +48,18 @@ def register_errors(app: Flask) -> None:
                 f"A request must have at most {request.max_content_length:,} bytes and "
                 f"{request.max_form_parts} parts. Received: more."
             )
-        return _answer(error, detail)
+        return answer(error, detail)
 
     @app.errorhandler(FilterError)
     def filter_error(error: FilterError) -> WerkzeugResponse:
         bad_request = HTTPException(str(error))
         bad_request.code = 400
-        return _answer(bad_request, str(error))
+        return answer(bad_request, str(error))
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> WerkzeugResponse:
         logger.error("unhandled exception", exc_info=error)
-        return _answer(InternalServerError(), str(WHAT_NOW[500]))
+        return answer(InternalServerError(), str(WHAT_NOW[500]))
 
 
 def problem(
@@ -74,7 +78,8 @@ def problem(
     return Response(body, int(status), content_type="application/problem+json"), int(status)
 
 
-def _answer(error: HTTPException, detail: str) -> WerkzeugResponse:
+def answer(error: HTTPException, detail: str) -> WerkzeugResponse:
+    """The error as a problem document or as a page, by what was asked for."""
     status = error.code or 500
     title = HTTPStatus(status).phrase
     if request.path == "/api" or request.path.startswith("/api/"):

@@ -14,6 +14,7 @@ from typing import Any
 from flask import Flask, Response, g, has_request_context, request
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+PROBES = ("api.healthz", "api.readyz", "metrics.page")  # asked every few seconds, by machines
 logger = logging.getLogger("web")
 
 
@@ -87,6 +88,6 @@ def log_requests(app: Flask) -> None:
             "status": response.status_code,
             "milliseconds": round(elapsed, 2),
         }
-        level = logging.DEBUG if request.endpoint == "api.healthz" else logging.INFO
+        level = logging.DEBUG if request.endpoint in PROBES else logging.INFO
         logger.log(level, "request", extra={"fields": fields})
         return response

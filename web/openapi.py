@@ -9,7 +9,7 @@ from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from flask import Blueprint, Response, jsonify, render_template, request
+from flask import Blueprint, Response, current_app, jsonify, render_template, request
 from markupsafe import Markup, escape
 from marshmallow import Schema
 
@@ -101,7 +101,8 @@ def _paths() -> dict[str, dict[str, Any]]:
                 "Each file is answered for itself: one that cannot be read has an `error` instead, "
                 "and the others are answered all the same.",
                 {"$ref": "#/components/schemas/Predictions"},
-                query=schemas.PredictionsQuery, files=MAX_FILES, errors=(400, 413, 415, 422),
+                query=schemas.PredictionsQuery, files=MAX_FILES,
+                errors=(400, 413, 415, 422, 429, 503),
             )
         },
         "/api/v1/slices": {
@@ -109,7 +110,7 @@ def _paths() -> dict[str, dict[str, Any]]:
                 "Look into a volume",
                 "Small pictures of every slice of one file in one plane, to choose from.",
                 schemas.SlicesSchema,
-                query=schemas.PlaneQuery, files=1, errors=(400, 413, 415, 422),
+                query=schemas.PlaneQuery, files=1, errors=(400, 413, 415, 422, 429, 503),
             )
         },
         "/api/v1/samples": {
@@ -122,13 +123,20 @@ def _paths() -> dict[str, dict[str, Any]]:
             "get": _operation(
                 "Classify an image of the gallery",
                 "Computed when first asked for, then kept.",
-                schemas.SampleAnswerSchema, query=schemas.ExplainQuery, errors=(400, 404),
-                parameters=[sample_id],
+                schemas.SampleAnswerSchema, query=schemas.ExplainQuery,
+                errors=(400, 404, 429, 503), parameters=[sample_id],
             )
         },
         "/healthz": {
             "get": _operation(
                 "Whether the server answers", "Never waits for the network.", schemas.HealthSchema
+            )
+        },
+        "/readyz": {
+            "get": _operation(
+                "Whether the network is ready",
+                "Whether it has read a bundled image as it should, once after the start.",
+                schemas.ReadySchema, errors=(503,),
             )
         },
     }  # fmt: skip
@@ -166,6 +174,8 @@ def _operation(
             "description": WHY[status],
             "content": {"application/problem+json": {"schema": schemas.ProblemSchema}},
         }
+        if status in (429, 503):
+            operation["responses"][str(status)]["headers"] = {"Retry-After": RETRY_AFTER}
     return operation
 
 
@@ -204,7 +214,10 @@ def _examples() -> dict[str, str]:
     """Real answers by path, for the page: those about the gallery's first image, shortened."""
     state = current_state()
     first = next(iter(state.gallery.samples.values()))
-    answer = prediction_fields(state.predictions.explain(first))
+    kept = current_app.extensions  # the network is not asked again for each visitor
+    if "api_example" not in kept:
+        kept["api_example"] = state.predictions.explain(first)
+    answer = prediction_fields(kept["api_example"])
     answer["explanation"]["values"] = "[[0.0, ...], ...]"
     model = model_fields(state.predictions.classifier)
     found = {
@@ -217,6 +230,7 @@ def _examples() -> dict[str, str]:
             "milliseconds": answer["milliseconds"],
         },
         "/healthz": {"status": "ok"},
+        "/readyz": {"status": "ready"},
     }  # fmt: skip
     return {
         path: json.dumps(_rounded(example), indent=2).replace('"[[', "[[").replace(']]"', "]]")
@@ -304,7 +318,10 @@ WHY = {
     413: f"Larger than {MAX_UPLOAD_BYTES // 2**20} MiB, or a picture of too many pixels.",
     415: "No file is of a format that can be read.",
     422: "No file can be read.",
+    429: "This address has asked for too much lately.",
+    503: "Too many requests wait for the network, or it is not ready.",
 }
+RETRY_AFTER = {"description": "Seconds to stay away.", "schema": {"type": "integer"}}
 
 
 def _body(files: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from model.config import CLASS_NAMES
 from web.gallery import Sample
 from web.selection import RESULTS, SURENESS, Filters, neighbours, select
-from web.state import State, current_state
+from web.state import State, current_state, place
 
 blueprint = Blueprint("pages", __name__)
 
@@ -45,13 +45,17 @@ def sample(sample_id: str) -> str:
     current = state.gallery.samples.get(sample_id)
     if current is None:
         abort(404)
+    prediction = state.predictions.peek(current)
+    if prediction is None:
+        with place():
+            prediction = state.predictions.get(current)
     selected = select(state.gallery, state.predictions, filters)
     before, after = neighbours(state.gallery, selected, current)
     return render_template(
         "sample.html",
         filters=filters,
         sample=current,
-        prediction=state.predictions.get(current),
+        prediction=prediction,
         selected=selected,
         position=selected.index(current) + 1 if current in selected else None,
         before=before,

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from model.preprocessing import load_image
 from model.runtime import Prediction
+from web.admission import Admission
 from web.gallery import Gallery, Sample
 
 logger = logging.getLogger(__name__)
@@ -42,23 +43,32 @@ class ClassifierLike(Protocol):
 class Predictions:
     """The predictions of one classifier for one gallery; safe to share between threads."""
 
-    def __init__(self, classifier: ClassifierLike, gallery: Gallery) -> None:
+    def __init__(self, classifier: ClassifierLike, gallery: Gallery, admission: Admission) -> None:
         self.classifier = classifier
+        self.admission = admission
+        self.observe: Callable[[Prediction], object] = lambda found: None
         self._gallery = gallery
         self._known: dict[str, Prediction] = {}
-        self._running = (
-            threading.Lock()
-        )  # one inference at a time: a request waits for one image at most
+
+    def run(
+        self, image: NDArray[np.float32], *, explain: bool = False, explain_class: str | None = None
+    ) -> Prediction:
+        """Classifies an image when its turn comes; as ``model.runtime.Classifier.predict``."""
+        with self.admission.turn():
+            found = self.classifier.predict(image, explain=explain, explain_class=explain_class)
+        self.observe(found)
+        return found
 
     def get(self, sample: Sample) -> Prediction:
         """The prediction for ``sample``, computed now if it is not known yet."""
         known = self._known.get(sample.id)
         if known is not None:
             return known
-        with self._running:
-            if sample.id not in self._known:
-                image = load_image(sample.path.read_bytes())  # (224, 224, 1) in [0, 1]
-                self._known[sample.id] = self.classifier.predict(image)
+        image = load_image(sample.path.read_bytes())  # (224, 224, 1) in [0, 1]
+        with self.admission.turn():
+            if sample.id not in self._known:  # another request may have read it meanwhile
+                found = self._known[sample.id] = self.classifier.predict(image)
+                self.observe(found)
         return self._known[sample.id]
 
     def explain(self, sample: Sample, label: str | None = None) -> Prediction:
@@ -66,9 +76,7 @@ class Predictions:
 
         Made anew each time: maps are thirty times the size of the predictions that are kept.
         """
-        with self._running:
-            image = load_image(sample.path.read_bytes())
-            found = self.classifier.predict(image, explain=True, explain_class=label)
+        found = self.run(load_image(sample.path.read_bytes()), explain=True, explain_class=label)
         self._known.setdefault(sample.id, replace(found, explanation=None))
         return found
 

@@ -305,6 +305,12 @@ class HealthSchema(Schema):
     status = fields.String(required=True, validate=validate.OneOf(("ok",)))
 
 
+class ReadySchema(Schema):
+    """The network has passed its self-test."""
+
+    status = fields.String(required=True, validate=validate.OneOf(("ready",)))
+
+
 class ProblemSchema(Schema):
     """An error, as RFC 9457 has it."""
 

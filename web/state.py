@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from flask import Flask, current_app
+from flask import Flask, current_app, request
 
 from web.gallery import Gallery
 from web.predictions import Predictions
+from web.readiness import Readiness
 
 
 @dataclass(frozen=True)
 class State:
     gallery: Gallery
     predictions: Predictions
+    readiness: Readiness
 
 
 def attach(app: Flask, state: State) -> None:
@@ -24,3 +27,16 @@ def current_state() -> State:
     state = current_app.extensions["brain_mri"]
     assert isinstance(state, State)
     return state
+
+
+def place() -> AbstractContextManager[None]:
+    """A place for this request among those that may use the network; see ``web.admission``.
+
+    Raises:
+        Busy: there is none.
+    """
+    largest = request.max_content_length or 0
+    size = request.content_length
+    if size is None:  # of a body sent in chunks
+        size = largest if request.method == "POST" else 0
+    return current_state().predictions.admission.place(min(size, largest))

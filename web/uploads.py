@@ -25,7 +25,7 @@ from web.answers import model_fields, prediction_fields
 from web.errors import problem
 from web.schemas import EVERY_SLICE, PlaneQuery, PredictionsQuery, load_query
 from web.selection import FilterError
-from web.state import current_state
+from web.state import current_state, place
 
 MAX_UPLOAD_BYTES = 32 * 2**20
 MAX_FILES = 16
@@ -69,7 +69,8 @@ def predictions() -> Response | tuple[Response, int]:
     for costly in ("explain", "preview"):  # a thousand of them would not fit into memory
         if query["slice"] == EVERY_SLICE and query[costly]:
             raise FilterError(f"`{costly}` must be false with `slice=all`. Received: true.")
-    entries, kinds = answer_files(query)
+    with place():
+        entries, kinds = answer_files(query)
     if len(kinds) == len(entries):
         return _all_failed(entries, kinds)
     return jsonify(predictions=entries, model=model_fields(current_state().predictions.classifier))
@@ -79,6 +80,11 @@ def predictions() -> Response | tuple[Response, int]:
 def slices() -> Response | tuple[Response, int]:
     """Small pictures of every slice of the one uploaded ``file``, in one plane."""
     query = load_query(PlaneQuery(), request.args)
+    with place():  # without the network, yet with as much memory as a request that uses it
+        return _slices(query)
+
+
+def _slices(query: dict[str, Any]) -> Response | tuple[Response, int]:
     name, content = next(_files(at_most=1))
     try:
         scan = read_scan(content)
@@ -141,12 +147,10 @@ def _answers(name: str, scan: Scan, query: dict[str, Any]) -> Iterator[dict[str,
     count = scan.count(plane)
     every = query["slice"] == EVERY_SLICE
     chosen = range(count) if every else [scan.choose_slice(plane, query["slice"])]
-    classifier = current_state().predictions.classifier
+    run = current_state().predictions.run
     for index in chosen:
         pixels = scan.pixels(plane, index)
-        found = classifier.predict(
-            prepare(pixels), explain=query["explain"], explain_class=query["explain_class"]
-        )
+        found = run(prepare(pixels), explain=query["explain"], explain_class=query["explain_class"])
         entry = {"filename": name, **prediction_fields(found)}
         entry |= {"plane": plane, "slice": index if count > 1 else None, "slices": count}
         if query["preview"]:

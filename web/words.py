@@ -71,6 +71,12 @@ WORDS: dict[str, LazyString] = {
     "waking_again": _l(
         "The host is waking up or busy. The file is sent again in %(seconds)s seconds."
     ),
+    "limited_again": _l(
+        "This address has asked for a lot lately. The file is sent again in %(seconds)s seconds."
+    ),
+    "asked_again": _l("The server is busy. It is asked again in %(seconds)s seconds."),
+    "too_many": _l("This address has asked for too much. Please try again in a minute."),
+    "too_busy": _l("The server is busy. Please try again in a moment."),
     "not_reached": _l("The server cannot be reached."),
     "not_reached_why": _l("The connection broke off before an answer came."),
     "file_damaged": _l("This file cannot be read."),

@@ -1,0 +1,26 @@
+"""An app for gunicorn whose network takes SLOW_SECONDS an image: ``tests.slow_server:make()``."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import numpy as np
+from flask import Flask
+from numpy.typing import NDArray
+
+from app import create_app
+from model.runtime import Prediction
+from tests.conftest import StubClassifier
+
+
+class SlowClassifier(StubClassifier):
+    def predict(
+        self, image: NDArray[np.float32], *, explain: bool = False, explain_class: str | None = None
+    ) -> Prediction:
+        time.sleep(float(os.environ["SLOW_SECONDS"]))
+        return super().predict(image, explain=explain, explain_class=explain_class)
+
+
+def make() -> Flask:
+    return create_app(None, SlowClassifier())
