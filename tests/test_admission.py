@@ -196,14 +196,14 @@ def test_health_does_not_wait_for_the_network(
         assert answer.result(timeout=30).status_code == 200
 
 
-@pytest.mark.parametrize("explain", [False, True])
-def test_sixteen_threads_answer_exactly_as_one(explain: bool) -> None:
+@pytest.mark.parametrize(("explain", "count"), [(False, 20), (True, 2)])
+def test_sixteen_threads_answer_exactly_as_one(explain: bool, count: int) -> None:
     """The shipped network, one interpreter: no answer is mixed up with another's."""
     shared = Classifier.load()
-    paths = sorted(SAMPLES_DIR.glob("*.png"))[::2]
+    paths = sorted(SAMPLES_DIR.glob("*.png"))[:: 40 // count]
     images = [load_image(path) for path in paths]
     serial = [shared.predict(image, explain=explain) for image in images]
-    assert len({found.ood_score for found in serial}) == len(images) == 20  # all told apart
+    assert len({found.ood_score for found in serial}) == len(images) == count  # all told apart
     barrier = threading.Barrier(16)
 
     def read_all(first: int) -> list[tuple[int, Prediction]]:
@@ -213,7 +213,7 @@ def test_sixteen_threads_answer_exactly_as_one(explain: bool) -> None:
 
     with ThreadPoolExecutor(16) as pool:
         answers = [pair for found in pool.map(read_all, range(16)) for pair in found]
-    assert len(answers) == 320
+    assert len(answers) == 16 * count
     for index, found in answers:
         expected = serial[index]
         for name in ("label", "confidence", "probabilities", "prediction_set", "ood_score"):

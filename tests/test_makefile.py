@@ -22,7 +22,7 @@ REQUIREMENTS = ("requirements.txt", "requirements-train.txt", "requirements-dev.
 TARGETS = {
     "help", "serve", "test", "lint", "types", "format", "data", "audit", "train", "notebook", "lab",
     "score", "export", "calibrate", "evaluate", "reports", "reproduce", "samples",
-    "translations", "clean",
+    "translations", "clean", "lock", "audit-packages", "sbom",
 }  # fmt: skip
 
 needs_make = pytest.mark.skipif(MAKE is None, reason="make is not installed")
@@ -50,7 +50,7 @@ class Checkout:
         self.calls_file = folder / "calls"
         for name in ("sh", "awk", "cp", "find", "mkdir", "rm", "touch"):
             self.link(name)
-        for name in ("Makefile", *REQUIREMENTS):
+        for name in ("Makefile", "requirements.lock", *REQUIREMENTS):
             shutil.copy(ROOT / name, folder / name)
 
     def link(self, name: str) -> None:
@@ -96,7 +96,9 @@ def called(where: str, what: str, port: str = "", data: str = "") -> str:
 
 
 def pip(requirements: str) -> str:
-    return f"-m pip install --quiet --no-compile --disable-pip-version-check -r {requirements}"
+    hashes = "--require-hashes " if requirements.endswith(".lock") else ""
+    options = f"--quiet --no-compile --disable-pip-version-check {hashes}"
+    return f"-m pip install {options}-r {requirements}"
 
 
 # --- make ---
@@ -117,7 +119,7 @@ def test_help_lists_every_target_and_is_the_default(checkout: Checkout) -> None:
 def test_serve_installs_once_and_again_when_the_requirements_change(checkout: Checkout) -> None:
     checkout.python("python3.11")
     install, serve = (
-        called(".venv/bin/python", pip("requirements.txt")),
+        called(".venv/bin/python", pip("requirements.lock")),
         called(".venv/bin/python", "app.py"),
     )
     assert checkout.make("serve").returncode == 0
@@ -127,7 +129,7 @@ def test_serve_installs_once_and_again_when_the_requirements_change(checkout: Ch
 
     stamp = checkout.folder / ".venv" / ".requirements"
     later = stamp.stat().st_mtime + 10
-    os.utime(checkout.folder / "requirements.txt", (later, later))
+    os.utime(checkout.folder / "requirements.lock", (later, later))
     assert checkout.make("serve").returncode == 0
     assert checkout.calls() == [install, serve]
 
@@ -212,6 +214,16 @@ def test_arguments_reach_the_programs(checkout: Checkout) -> None:
                 )
             ],
         ),
+        (["audit-packages"], "", ["-m deploy.audit_packages"]),
+        (
+            ["lock"],
+            "",
+            [
+                "-m uv pip compile requirements.txt --quiet --universal --python-version 3.11"
+                " --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate"
+                " --custom-compile-command make lock --output-file requirements.lock"
+            ],
+        ),
         (["score", "OUT=y"], "", ["-m model score --data data/raw --run y"]),
         (["calibrate"], "", ["-m model calibrate --data data/raw"]),
         (["export", "OUT=y"], "", ["-m model export --run y"]),
@@ -279,7 +291,7 @@ def test_a_failed_installation_is_tried_again(checkout: Checkout) -> None:
     checkout.python("python3.11", pip=1)
     ran = checkout.make("serve")
     assert ran.returncode == 2
-    assert checkout.calls() == [called(".venv/bin/python", pip("requirements.txt"))]
+    assert checkout.calls() == [called(".venv/bin/python", pip("requirements.lock"))]
     assert not (checkout.folder / ".venv" / ".requirements").exists()
 
     checkout.python("python3.11")
@@ -324,7 +336,10 @@ def test_the_gate_ends_with_pytests_line_and_makes_status(gate: Checkout, status
     ran = gate.run("bash", ".ci/run")
     assert ran.returncode == status
     assert ran.stdout.splitlines()[-1] == CLOSING
-    assert gate.calls() == ["make test REQUIRE_BROWSER=1"]
+    assert gate.calls() == [
+        "make audit-packages REQUIRE_BROWSER=1",
+        "make test REQUIRE_BROWSER=1",
+    ]
 
 
 @pytest.mark.parametrize("status", [0, 2])
@@ -345,8 +360,18 @@ def test_the_gate_installs_what_is_missing(gate: Checkout) -> None:
         "apt-get update -qq",
         "apt-get install -y -qq --no-install-recommends "
         "python3-venv chromium fonts-dejavu-core chromium-driver",
+        "make audit-packages REQUIRE_BROWSER=1",
         "make test REQUIRE_BROWSER=1",
     ]
+
+
+def test_the_gate_fails_for_a_vulnerable_package_after_all_tests_have_passed(
+    gate: Checkout,
+) -> None:
+    gate.script("make", f'#!/bin/sh\necho "{CLOSING}"\n[ "$1" = test ]\n')
+    ran = gate.run("bash", ".ci/run")
+    assert ran.returncode == 1
+    assert ran.stdout.splitlines()[-1] == CLOSING
 
 
 # --- requirements ---

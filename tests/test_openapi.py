@@ -60,12 +60,15 @@ def test_it_lists_every_route_of_the_api(web_app: Flask, document: dict[str, Any
         (method, rule.rule)
         for rule in web_app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        if rule.rule.startswith("/api/v1/") or rule.rule == "/healthz"
+        if rule.rule.startswith("/api/v1/") or rule.rule in ("/healthz", "/readyz")
     }
     assert listed == routes
 
 
-def test_each_route_answers_as_it_says(client: FlaskClient, document: dict[str, Any]) -> None:
+def test_each_route_answers_as_it_says(
+    web_app: Flask, client: FlaskClient, document: dict[str, Any]
+) -> None:
+    web_app.extensions["brain_mri"].readiness.start().join(60)
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             response = ask(client, method, path)

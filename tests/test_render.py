@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import json
 import os
 import re
 import runpy
-import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -74,22 +72,51 @@ def test_blueprint(blueprint: dict[str, Any]) -> None:
 
 
 def test_start_command_suits_the_free_plan(blueprint: dict[str, Any]) -> None:
-    words = shlex.split(service_of(blueprint)["startCommand"])
-    options = dict(itertools.pairwise(words))
-    assert words[0] == "gunicorn"
-    assert words[-1] == "app:create_app()"
-    assert options["--config"] == "gunicorn.conf.py"
-    assert options["--bind"] == "0.0.0.0:$PORT"
-    assert options["--workers"] == "1"
-    assert int(options["--threads"]) > 1
-    assert options["--worker-tmp-dir"] == "/dev/shm"
-    assert int(options["--graceful-timeout"]) < 30  # the host kills after 30 s
+    assert service_of(blueprint)["startCommand"] == (
+        'gunicorn --config gunicorn.conf.py --bind 0.0.0.0:$PORT "app:create_app()"'
+    )
 
 
-def test_gunicorn_settings() -> None:
+def test_the_two_proxies_in_front_are_believed(blueprint: dict[str, Any]) -> None:
+    assert {"key": "TRUSTED_PROXIES", "value": "2"} in service_of(blueprint)["envVars"]
+
+
+def test_gunicorn_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("WEB_")]:
+        monkeypatch.delenv(name)
     settings = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
-    assert (settings["workers"], settings["threads"], settings["graceful_timeout"]) == (1, 4, 20)
+    assert (settings["workers"], settings["threads"], settings["graceful_timeout"]) == (1, 12, 20)
+    assert settings["graceful_timeout"] < 30  # the host kills after 30 s
+    assert settings["worker_tmp_dir"] == ("/dev/shm" if Path("/dev/shm").is_dir() else None)
     assert settings["preload_app"] is False
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [
+        ("WEB_CONCURRENCY", "workers"),
+        ("WEB_THREADS", "threads"),
+        ("WEB_TIMEOUT", "timeout"),
+        ("WEB_GRACEFUL_TIMEOUT", "graceful_timeout"),
+        ("WEB_KEEPALIVE", "keepalive"),
+        ("WEB_CONNECTIONS", "worker_connections"),
+        ("WEB_BACKLOG", "backlog"),
+        ("WEB_REQUEST_LINE", "limit_request_line"),
+        ("WEB_REQUEST_FIELDS", "limit_request_fields"),
+        ("WEB_REQUEST_FIELD_SIZE", "limit_request_field_size"),
+    ],
+)
+def test_each_gunicorn_setting_comes_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, variable: str, name: str
+) -> None:
+    value = {"WEB_REQUEST_FIELD_SIZE": 2000, "WEB_REQUEST_LINE": 1000}.get(variable, 50)
+    monkeypatch.setenv(variable, str(value))
+    assert runpy.run_path(str(ROOT / "gunicorn.conf.py"))[name] == value
+
+
+def test_waiting_requests_always_leave_threads_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_WAITING", "40")
+    assert runpy.run_path(str(ROOT / "gunicorn.conf.py"))["threads"] == 44
 
 
 @pytest.mark.parametrize("dataset", [True, False])
@@ -118,7 +145,8 @@ def test_build_never_fails_for_want_of_the_dataset(tmp_path: Path, dataset: bool
     )
     assert done.returncode == 0
     ran = calls.read_text().splitlines()
-    assert ran[0] == "pip install --disable-pip-version-check -r requirements.txt"
+    lock = "--require-hashes -r requirements.lock"
+    assert ran[0] == f"pip install --disable-pip-version-check {lock}"
     assert ran[1].startswith("python -m compileall ")
     assert {"app.py", "gunicorn.conf.py", "model", "web"} <= set(ran[1].split())
     assert "kagglehub==" in ran[2]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from tests.scan_files import nifti, png, white_share
 from web.logging import JsonFormatter
+
+PICTURE = png(white_share(1))
+VOLUME = nifti(np.stack([white_share(1)] * 3, axis=2).astype(np.int16))
 
 
 class Lines(logging.Handler):
@@ -78,6 +84,37 @@ def test_unknown_addresses_are_logged_without_the_address(
     (line,) = lines
     assert (line["route"], line["status"]) == (None, 404)
     assert "private" not in json.dumps(line)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [PICTURE, PICTURE[:60], b"secret-bytes", b"", VOLUME],
+    ids=["picture", "cut", "text", "empty", "volume"],
+)
+@pytest.mark.parametrize("path", ["/api/v1/predictions", "/api/v1/slices", "/analyse"])
+def test_nothing_of_an_upload_is_logged(
+    client: FlaskClient,
+    lines: list[dict[str, Any]],
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    content: bytes,
+    path: str,
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        for query in ("explain_class=pituitary&secret-query=1", "plane=coronal"):
+            file = (io.BytesIO(content), "secret-name.png")
+            client.post(f"{path}?{query}", data={"file": file})
+    ours = ("web", "app", "model")  # of other loggers only warnings are written anywhere
+    records = [
+        record
+        for record in caplog.records
+        if record.name.split(".")[0] in ours or record.levelno >= logging.WARNING
+    ]
+    logged = capsys.readouterr().err + "".join(JsonFormatter().format(r) for r in records)
+    assert len(lines) == 2
+    assert logged.count("milliseconds") >= 2
+    for secret in ("secret", "coronal", "pituitary", "IHDR", repr(content[8:30])[2:-1] or "secret"):
+        assert secret not in logged
 
 
 def test_a_500_logs_its_traceback_with_the_request_id(

@@ -280,20 +280,6 @@ def test_an_unexpected_error_is_a_500_page(
     assert "secret" not in page.text
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/healthz", "/nowhere", "/api/v1/samples", "/images/glioma-00"]
-)
-def test_security_headers_are_on_every_response(client: FlaskClient, path: str) -> None:
-    headers = client.get(path).headers
-    policy = headers["Content-Security-Policy"].split("; ")
-    assert "default-src 'self'" in policy
-    assert "frame-ancestors 'none'" in policy
-    assert "unsafe" not in headers["Content-Security-Policy"]
-    assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "same-origin"
-    assert headers["X-Frame-Options"] == "DENY"
-
-
 def test_static_files_are_named_by_their_content(client: FlaskClient) -> None:
     addresses = re.findall(r'(?:href|src)="(/static/[^"]+)"', client.get("/").text)
     assert len(addresses) == 5  # icon, font, style sheet, theme, gallery module
