@@ -130,15 +130,24 @@ def read_scan(content: bytes) -> Scan:
     if not content:
         raise ImageError("`file` must not be empty. Received: 0 bytes")
     # These libraries take seconds to import on a small host, and most uploads need neither.
-    if content[_DICOM_MARK] == b"DICM":
+    if _is_dicom(content):
         from model.dicom import DicomScan
 
         return DicomScan(content)
-    if content.startswith(_GZIP) or is_nifti(content):
+    if has_slices(content):
         from model.nifti import NiftiScan
 
         return NiftiScan(content)
     return Picture(content)
+
+
+def has_slices(content: bytes) -> bool:
+    """Whether this is DICOM or NIfTI, whose slices are decoded when they are asked for."""
+    return _is_dicom(content) or content.startswith(_GZIP) or is_nifti(content)
+
+
+def _is_dicom(content: bytes) -> bool:
+    return content[_DICOM_MARK] == b"DICM"
 
 
 def is_nifti(content: bytes) -> bool:

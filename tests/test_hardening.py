@@ -17,7 +17,7 @@ from tests.conftest import StubClassifier
 from tests.scan_files import png, white_share
 from tests.test_uploads import PREDICTIONS, post, problem
 from web import readiness as readiness_module
-from web.config import ConfigError, settings_from
+from web.config import ROOT, ConfigError, settings_from
 
 MakeApp = Callable[..., Flask]
 PICTURE = ("scan.png", png(white_share(1)))
@@ -196,12 +196,18 @@ def test_the_rate_can_be_turned_off(make_app: MakeApp, gallery_dir: Path, off: s
     assert {client.post(PREDICTIONS).status_code for _ in range(300)} == {400}
 
 
-def test_there_is_a_rate_by_default(gallery_dir: Path, classifier: StubClassifier) -> None:
-    app = create_app({"GALLERY_DIR": str(gallery_dir), "WARM_UP": "0"}, classifier)
-    statuses = [app.test_client().post(PREDICTIONS).status_code for _ in range(125)]
-    assert settings_from({}).rate_limit == "120 per minute"
-    assert 429 in statuses[120:]
-    assert set(statuses[:120]) == {400}
+def test_the_host_has_a_rate_and_one_s_own_machine_none(
+    gallery_dir: Path, classifier: StubClassifier
+) -> None:
+    assert settings_from({}).rate_limit is None
+    lines = (ROOT / "render.yaml").read_text(encoding="utf-8").splitlines()
+    place = next(n for n, line in enumerate(lines) if line.strip() == "- key: RATE_LIMIT")
+    rate = lines[place + 1].partition("value:")[2].partition("#")[0].strip()
+    settings = {"GALLERY_DIR": str(gallery_dir), "WARM_UP": "0", "RATE_LIMIT": rate}
+    client = create_app(settings, classifier).test_client()
+    statuses = [client.post(PREDICTIONS).status_code for _ in range(65)]
+    assert 429 in statuses[60:]
+    assert set(statuses[:60]) == {400}
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,8 @@ class Settings:
     gallery_dir: Path = SYNTHETIC_GALLERY
     model_path: Path | None = None
     warm_up: bool = True
-    max_waiting: int = 8
-    rate_limit: str | None = "120 per minute"
+    max_waiting: int = 16
+    rate_limit: str | None = None
     trusted_proxies: int = 0
     trusted_hosts: tuple[str, ...] = ()
     metrics_token: str | None = None
@@ -69,7 +69,7 @@ def settings_from(values: Mapping[str, str]) -> Settings:
         model_path=Path(model) if model else None,
         warm_up=_flag("WARM_UP", values.get("WARM_UP", "").strip() or "1"),
         max_waiting=whole_number(values, "MAX_WAITING", Settings.max_waiting, 1, 256),
-        rate_limit=_rate_limit(values.get("RATE_LIMIT", "").strip() or str(Settings.rate_limit)),
+        rate_limit=_rate_limit(values.get("RATE_LIMIT", "").strip() or "off"),
         trusted_proxies=whole_number(values, "TRUSTED_PROXIES", 0, 0, 10),
         trusted_hosts=_trusted_hosts(values),
         metrics_token=_token(values.get("METRICS_TOKEN", "").strip()),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flask import Flask, current_app, request
 
 from web.gallery import Gallery
 from web.predictions import Predictions
 from web.readiness import Readiness
+from web.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class State:
     gallery: Gallery
     predictions: Predictions
     readiness: Readiness
+    reading: Reading = field(default_factory=Reading)
 
 
 def attach(app: Flask, state: State) -> None:

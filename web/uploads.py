@@ -20,7 +20,7 @@ from werkzeug.datastructures import FileStorage
 
 from model.errors import ImageError
 from model.preprocessing import LARGEST, PERCENTILES, prepare
-from model.scans import Scan, read_scan
+from model.scans import Scan, has_slices, read_scan
 from web.answers import model_fields, prediction_fields
 from web.errors import problem
 from web.schemas import EVERY_SLICE, PlaneQuery, PredictionsQuery, load_query
@@ -81,11 +81,12 @@ def slices() -> Response | tuple[Response, int]:
     """Small pictures of every slice of the one uploaded ``file``, in one plane."""
     query = load_query(PlaneQuery(), request.args)
     with place():  # without the network, yet with as much memory as a request that uses it
-        return _slices(query)
+        name, content = next(_files(at_most=1))
+        with current_state().reading.turn(content):
+            return _slices(name, content, query)
 
 
-def _slices(query: dict[str, Any]) -> Response | tuple[Response, int]:
-    name, content = next(_files(at_most=1))
+def _slices(name: str, content: bytes, query: dict[str, Any]) -> Response | tuple[Response, int]:
     try:
         scan = read_scan(content)
         plane = scan.choose_plane(query["plane"])
@@ -114,7 +115,7 @@ def answer_files(query: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]
     kinds: list[str] = []
     for name, content in _files():
         try:
-            entries += list(_answers(name, read_scan(content), query))
+            entries += _answers(name, content, query)
         except ImageError as error:
             kinds.append(error.kind)
             entries.append({"filename": name, "error": _file_error(error)})
@@ -141,21 +142,36 @@ def shown_name(name: str) -> str:
     return "".join(kept)[:MAX_NAME]
 
 
-def _answers(name: str, scan: Scan, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _answers(name: str, content: bytes, query: dict[str, Any]) -> list[dict[str, Any]]:
     """An entry for the chosen slice of a file, or for each of them."""
+    run = current_state().predictions.run
+
+    def entry(image: NDArray[np.float32], about: dict[str, Any]) -> dict[str, Any]:
+        found = run(image, explain=query["explain"], explain_class=query["explain_class"])
+        return {"filename": name, **prediction_fields(found), **about}
+
+    with current_state().reading.turn(content):
+        if has_slices(content):
+            return [entry(*slice_) for slice_ in _prepared(read_scan(content), query)]
+        # Of a picture no more is kept, while it waits for the network, than the network needs.
+        ((image, about),) = _prepared(read_scan(content), query)
+    return [entry(image, about)]
+
+
+def _prepared(
+    scan: Scan, query: dict[str, Any]
+) -> Iterator[tuple[NDArray[np.float32], dict[str, Any]]]:
+    """What the network is to see of a file, and what is said of it besides."""
     plane = scan.choose_plane(query["plane"])
     count = scan.count(plane)
     every = query["slice"] == EVERY_SLICE
-    chosen = range(count) if every else [scan.choose_slice(plane, query["slice"])]
-    run = current_state().predictions.run
-    for index in chosen:
+    for index in range(count) if every else [scan.choose_slice(plane, query["slice"])]:
         pixels = scan.pixels(plane, index)
-        found = run(prepare(pixels), explain=query["explain"], explain_class=query["explain_class"])
-        entry = {"filename": name, **prediction_fields(found)}
-        entry |= {"plane": plane, "slice": index if count > 1 else None, "slices": count}
+        about: dict[str, Any] = {"plane": plane, "slices": count}
+        about["slice"] = index if count > 1 else None
         if query["preview"]:
-            entry["preview"] = _preview(pixels, PREVIEW_SIDE, quality=88)
-        yield entry
+            about["preview"] = _preview(pixels, PREVIEW_SIDE, quality=88)
+        yield prepare(pixels), about
 
 
 def _preview(pixels: NDArray[np.float32], side: int, *, quality: int) -> dict[str, Any]:
