@@ -10,6 +10,7 @@ import numpy as np
 
 HOUR = 3600.0
 ENOUGH = 5  # samples of a stretch, to say something of it
+SHORT = 0.1  # of the longest stretch: what is shorter is a restart, with old and new processes
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,11 @@ def settled(samples: Sequence[Sample], share: float) -> list[list[Sample]]:
     stretches: dict[int, list[Sample]] = {}
     for sample in samples:
         stretches.setdefault(sample.stretch, []).append(sample)
+    longest = max((some[-1].at - some[0].at for some in stretches.values()), default=0.0)
     found = []
     for some in stretches.values():
+        if some[-1].at - some[0].at < SHORT * longest:
+            continue
         begin = some[0].at + share * (some[-1].at - some[0].at)
         late = [sample for sample in some if sample.at >= begin]
         if len(late) >= ENOUGH:

@@ -44,7 +44,8 @@ from model.machine import describe_machine
 
 SHARE = 0.8
 RAMP = (1, 2, 4, 8)
-SETTLE = 0.1  # of each stretch between restarts, left out of the slope
+SETTLE = 0.2  # of each stretch between restarts, left out of the slope
+RESTART_AT = (2 / 3, 5 / 6)  # of the time: the first stretch is long, for memory's sake
 RESTARTS = ("hup", "usr2")
 OVERLAP = 10.0  # seconds that both masters live, while the second one's workers load the app
 AROUND = 10.0  # seconds after a restart whose answers are counted to it
@@ -160,10 +161,10 @@ def find_peak(port: int, asks: Catalogue, seconds: float) -> dict[str, float]:
 def restart_while_running(
     master: Master, kinds: Sequence[str], seconds: float, done: list[Restart]
 ) -> None:
-    """Restarts at even distances within that time."""
+    """Restarts at `RESTART_AT` of that time."""
     started = time.perf_counter()
-    for number, kind in enumerate(kinds, 1):
-        due = started + seconds * number / (len(kinds) + 1)
+    for kind, share in zip(kinds, RESTART_AT, strict=False):  # one kind or two
+        due = started + seconds * share
         time.sleep(max(0.0, due - time.perf_counter()))
         at = time.perf_counter()
         getattr(master, kind)()

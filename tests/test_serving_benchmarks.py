@@ -221,6 +221,13 @@ def test_slope_has_a_level_for_each_stretch() -> None:
     assert (found["lowest_megabytes"], found["highest_megabytes"]) == (100.0, 502.0)
 
 
+def test_slope_leaves_restarts_out() -> None:
+    restart = [Sample(3610.0 + k, 900.0 + 50 * k, 1) for k in range(20)]
+    found = slopes.slope([*line(0, 100.0, 2.0), *restart, *line(2, 80.0, 2.0, 3640.0)], 0.0)
+    assert (found["megabytes_an_hour"], found["stretches"]) == (2.0, 2)
+    assert found["highest_megabytes"] == 102.0
+
+
 def test_slope_agrees_with_textbook_least_squares() -> None:
     noise = np.random.default_rng(0).normal(0, 3, 101)
     samples = [Sample(s.at, s.megabytes + n, 0) for s, n in zip(line(0, 90, 5), noise, strict=True)]
