@@ -39,8 +39,8 @@ def score_run(run: Path, data: Path) -> dict[str, Any]:
     """
     from model.protocols import load_parts
     from model.report import keras_predictor, official_sets
+    from model.run_folder import read_history
     from model.splits import load_manifest
-    from model.training import read_history
 
     record = _read_run(run)
     manifest = load_manifest()

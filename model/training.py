@@ -13,16 +13,12 @@ Only `keras.*` is called, so the code runs on the TensorFlow and the JAX backend
 
 from __future__ import annotations
 
-import csv
-import json
 import logging
 import math
-import platform
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -35,23 +31,24 @@ from data.outline_files import Outline
 from model.architecture import build_cnn, fold_normalization, unfold_normalization
 from model.config import CLASS_NAMES, NO_TUMOUR, TrainingConfig
 from model.dataset import ImageSet, to_float
+from model.devices import choose_precision, count_devices, data_parallel
 from model.evaluation import cross_entropy
-from model.files import file_hash
-from model.machine import describe_machine
-from model.training_data import TrainingFlow, cached_phantoms, prefetched
+from model.feeding import Source, feeding
+from model.run_folder import (
+    check_init,
+    check_or_write,
+    describe_run,
+    read_history,
+    save_model,
+    stages,
+    write_history,
+)
+from model.training_data import Batch, cached_phantoms
 
 log = logging.getLogger(__name__)
 
-HISTORY_FIELDS = (
-    "epoch", "learning_rate", "loss", "lesion_loss", "accuracy", "val_loss",
-    "val_accuracy", "seconds",
-)  # fmt: skip
 UNFOLDED_ON = 512
 """Training images on which the normalisation of a network to start from is measured anew."""
-
-
-class RunError(RuntimeError):
-    """A run folder cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +77,8 @@ def train(
     protocol: str = "official",
     outlines: Mapping[str, Outline] | None = None,
     init: Path | None = None,
+    devices: int | str = 1,
+    workers: int = 0,
 ) -> TrainingResult:
     """Trains a network, or carries on with or reads back the run in `out`.
 
@@ -97,6 +96,9 @@ def train(
         init: Folder of a finished run of the same protocol to start from, instead of from
             fresh weights. Where it holds no `last.keras`, as for a released network, its
             normalisation is measured anew.
+        devices: How many devices share each batch, or "all"; more than one on JAX alone.
+        workers: Processes that make the batches, which are the same however many there are; with
+            0, a thread beside the training step makes them.
 
     Returns:
         The finished run. A finished run in `out` is returned as it is.
@@ -104,9 +106,15 @@ def train(
     Raises:
         RunError: `out` holds a run with other settings or other data, or `init` is no finished
             run of the same protocol.
+        DeviceError: There are fewer devices, or the batch does not divide by their number.
+        ValueError: `workers` is below 0.
     """
     if init is not None:
-        _check_init(init, protocol)
+        check_init(init, protocol)
+    number = count_devices(devices)
+    scope = data_parallel(number, min(config.batch_size, len(training)))
+    if workers < 0:
+        raise ValueError(f"`workers` must be at least 0. Received: {workers}")
     out.mkdir(parents=True, exist_ok=True)
     outlined = sum(name in (outlines or {}) for name in training.names)
     if not outlined:
@@ -114,19 +122,22 @@ def train(
             "no tumour outlines: training without counterfactuals, which leaves the network free "
             "to look at style instead of tumours; python -m data.outlines makes them"
         )
-    described = _describe(config, protocol, training, validation, outlined)
-    described["earlier"] = _stages(init) if init else []
+    described = describe_run(config, protocol, training, validation, outlined)
+    described["devices"] = number
+    described["earlier"] = stages(init) if init else []
     described["data"]["init"] = described["earlier"][-1]["sha256"] if init else None
-    run = _check_or_write(out / "run.json", described)
+    run = check_or_write(out / "run.json", described)
     history = read_history(out / "history.csv")
     if not (out / "model.keras").exists():
-        history = _Run(config, training, validation, outlines or {}, out, init).fit(history)
+        run_of = _Run(config, training, validation, outlines or {}, out, init, workers)
+        with scope:
+            history = run_of.fit(history)
         finished = keras.models.load_model(out / "last.keras")
         folded = fold_normalization(finished, config.architecture)
         shift = prior_correction(config, training, outlines or {})
         kernel, bias = folded.get_layer("logits").get_weights()
         folded.get_layer("logits").set_weights([kernel, bias + shift])
-        _save(folded, out / "model.keras")
+        save_model(folded, out / "model.keras")
     return TrainingResult(keras.models.load_model(out / "model.keras"), history, out, run)
 
 
@@ -140,6 +151,7 @@ class _Run:
     outlines: Mapping[str, Outline]
     out: Path
     init: Path | None
+    workers: int = 0
 
     @property
     def steps(self) -> int:
@@ -153,19 +165,17 @@ class _Run:
         phantoms = None
         if config.phantom_share:
             phantoms = cached_phantoms(config.phantoms_per_class, config.phantom_seed, out)
-        with tqdm(
+        source = Source(self.training, config, self.outlines, phantoms)
+        with feeding(source, self.workers) as batches_of, tqdm(
             total=config.epochs * self.steps, initial=len(history) * self.steps, unit="step",
             desc="training", mininterval=1 if sys.stderr.isatty() else 30,
         ) as bar:  # fmt: skip
             for epoch in range(len(history), config.epochs):
                 started = time.perf_counter()
-                flow = TrainingFlow(
-                    self.training, config, epoch, outlines=self.outlines, phantoms=phantoms
-                )
-                row = self._row(model, epoch, _one_epoch(model, flow, bar), started)
+                row = self._row(model, epoch, _one_epoch(model, batches_of(epoch), bar), started)
                 history.append(row)
-                _write_history(out / "history.csv", history)
-                _save(model, out / "last.keras")  # last: the epochs that it has seen are complete
+                write_history(out / "history.csv", history)
+                save_model(model, out / "last.keras")  # last: it has seen complete epochs
                 log.info(" ".join(f"{key}={value:.5g}" for key, value in row.items()))
         return history
 
@@ -240,33 +250,18 @@ class _Run:
         }
 
 
-def _check_init(init: Path, protocol: str) -> None:
-    record = init / "run.json"
-    if not (init / "model.keras").exists() or not record.exists():
-        raise RunError(f"`init` must be the folder of a finished run. Received: {init}")
-    other = json.loads(record.read_text(encoding="utf-8"))["data"]["protocol"]
-    if other != protocol:  # its weights would have seen this protocol's test images
-        raise RunError(f"`init` must be a run under {protocol}. Received: {init}, under {other}")
-
-
-def _stages(init: Path) -> list[dict[str, Any]]:
-    """What a finished run says of itself and of the runs that it started from, first one first."""
-    record = json.loads((init / "run.json").read_text(encoding="utf-8"))
-    described = {name: record[name] for name in ("precision", "machine")}
-    described |= {"epochs": record["config"]["epochs"], "sha256": file_hash(init / "model.keras")}
-    return [*record.get("earlier", []), described]
-
-
-def _one_epoch(model: keras.Model, flow: TrainingFlow, bar: Any) -> dict[str, float]:
-    """Trains on every batch of a flow; returns the means of Keras's figures over the batches."""
+def _one_epoch(model: keras.Model, batches: Iterable[Batch], bar: Any) -> dict[str, float]:
+    """Trains on every batch of an epoch; returns the means of Keras's figures over the batches."""
     sums: dict[str, float] = {}
-    for images, targets, weights in prefetched(flow):
+    count = 0
+    for images, targets, weights in batches:
         model.reset_metrics()
         figures = model.train_on_batch(images, targets, sample_weight=weights, return_dict=True)
         for name, value in figures.items():
             sums[name] = sums.get(name, 0.0) + float(value)
+        count += 1
         bar.update()
-    return {name: value / len(flow) for name, value in sums.items()}
+    return {name: value / count for name, value in sums.items()}
 
 
 def prior_correction(
@@ -342,101 +337,3 @@ def learning_rate_schedule(
         decay_steps=max(1, config.epochs * steps - warm_up),
         alpha=0.005,
     )
-
-
-def choose_precision(requested: str, cpu_flags: str | None = None) -> str:
-    """The dtype policy for this machine.
-
-    Args:
-        requested: "auto" or a Keras dtype policy, which is returned as it is.
-        cpu_flags: Content of /proc/cpuinfo, for tests.
-
-    Returns:
-        For "auto", "mixed_bfloat16" where a GPU or the CPU's AMX or AVX-512 instructions speed it
-        up, else "float32": without them bfloat16 is emulated and slower.
-    """
-    if requested != "auto":
-        return requested
-    if cpu_flags is None:
-        information = Path("/proc/cpuinfo")
-        cpu_flags = information.read_text(encoding="utf-8") if information.exists() else ""
-    fast = "amx_bf16" in cpu_flags or "avx512_bf16" in cpu_flags
-    on_gpu = any("cpu" not in device.lower() for device in keras.distribution.list_devices())
-    return "mixed_bfloat16" if on_gpu or fast else "float32"
-
-
-def read_history(path: Path) -> list[dict[str, float]]:
-    """Rows of a `history.csv`; an empty list when there is none."""
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
-
-
-def _write_history(path: Path, history: list[dict[str, float]]) -> None:
-    partial = path.with_name(f"partial-{path.name}")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, HISTORY_FIELDS)
-        writer.writeheader()
-        writer.writerows(history)
-    partial.replace(path)
-
-
-def _save(model: keras.Model, path: Path) -> None:
-    """Writes beside and renames, so that a stop at any moment leaves a whole file."""
-    partial = path.with_name(f"partial-{path.name}")
-    model.save(partial)
-    partial.replace(path)
-
-
-def _describe(
-    config: TrainingConfig,
-    protocol: str,
-    training: ImageSet,
-    validation: ImageSet | None,
-    outlined: int,
-) -> dict[str, Any]:
-    packages = (
-        "keras", "tensorflow-cpu", "tensorflow", "jax", "numpy", "opencv-python-headless", "scipy",
-        "pillow",
-    )  # fmt: skip
-    installed = {d.metadata["Name"].lower() for d in metadata.distributions() if d.metadata["Name"]}
-    return {
-        "config": config.as_dict(),
-        "data": {
-            "protocol": protocol,
-            "sha256": training.sha256,
-            "classes": training.counts(),
-            "training": len(training),
-            "outlined": outlined,
-            "validation": len(validation) if validation is not None else 0,
-        },
-        "backend": keras.backend.backend(),
-        "precision": choose_precision(config.precision),
-        "versions": {"python": platform.python_version()}
-        | {name: metadata.version(name) for name in packages if name in installed},
-        "machine": describe_machine(),
-    }
-
-
-def _check_or_write(path: Path, run: dict[str, Any]) -> dict[str, Any]:
-    """Returns what the file holds, after writing `run` if there was none."""
-    if not path.exists():
-        path.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
-        return run
-    existing: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    for key in ("config", "data"):
-        if differences := list(_differences(key, existing.get(key), run[key])):
-            raise RunError(
-                f"`out` must be a new folder or one with the same {key}. Received: {path.parent}, "
-                f"where {'; '.join(differences)}"
-            )
-    return existing
-
-
-def _differences(name: str, there: Any, wanted: Any) -> Iterator[str]:
-    if isinstance(there, dict) and isinstance(wanted, dict):
-        for key in sorted(there.keys() | wanted.keys()):
-            yield from _differences(f"{name}.{key}", there.get(key), wanted.get(key))
-    elif there != wanted:
-        yield f"{name} is {there}, not {wanted}"

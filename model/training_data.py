@@ -16,11 +16,8 @@ for an image whose lesion is unknown.
 from __future__ import annotations
 
 import dataclasses
-from collections import deque
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -207,31 +204,3 @@ class TrainingFlow:
             target[:, :, label] = cover
         # Lesions cover one cell in twenty; without a weight the head would learn to say "none".
         return target, (1.0 + self._config.lesion_cell_weight * cover).astype(np.float32)
-
-
-def prefetched(flow: TrainingFlow, ahead: int = 8) -> Iterator[Batch]:
-    """The batches of a flow in order, made in a thread beside the training step.
-
-    Keras's own `fit` feeds a step through `tf.data`, which stands still when TensorFlow is given
-    a single thread, as several runs side by side want it.
-
-    Args:
-        flow: One epoch.
-        ahead: How many batches may be made before they are asked for, at least 1.
-
-    Raises:
-        ValueError: `ahead` is below 1. What making a batch raises is raised in its place.
-    """
-    if ahead < 1:
-        raise ValueError(f"`ahead` must be at least 1. Received: {ahead}")
-    indices = iter(range(len(flow)))
-    with ThreadPoolExecutor(1) as pool:
-        waiting = deque(pool.submit(flow.__getitem__, i) for i in islice(indices, ahead))
-        try:
-            while waiting:
-                batch = waiting.popleft().result()
-                waiting.extend(pool.submit(flow.__getitem__, i) for i in islice(indices, 1))
-                yield batch
-        finally:  # an error, or nobody asks for more: without this the pool would make the rest
-            for future in waiting:
-                future.cancel()

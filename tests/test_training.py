@@ -12,20 +12,13 @@ import numpy as np
 import pytest
 
 from data.outline_files import Outline
-from model import training
+from model import run_folder, training
 from model.config import CLASS_NAMES, STAGES, ArchitectureConfig, TrainingConfig
 from model.dataset import ImageSet
+from model.devices import choose_precision
 from model.files import file_hash
-from model.training import (
-    HISTORY_FIELDS,
-    RunError,
-    choose_precision,
-    learning_rate_schedule,
-    predict,
-    prior_correction,
-    read_history,
-    train,
-)
+from model.run_folder import HISTORY_FIELDS, RunError, read_history
+from model.training import learning_rate_schedule, predict, prior_correction, train
 from model.training_data import TrainingFlow, draw_phantoms
 from tests.model_helpers import smooth_images
 
@@ -218,7 +211,7 @@ def test_a_killed_run_goes_on_where_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Killed at one of the two writes of the second epoch."""
-    save, write = training._save, training._write_history
+    save, write = training.save_model, training.write_history
 
     def dying_save(model: Any, path: Path) -> None:
         if int(model.optimizer.iterations) > 2 and stopped_in == f"_save {path.stem}":
@@ -231,8 +224,8 @@ def test_a_killed_run_goes_on_where_it_was(
         write(path, history)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_save", dying_save)
-        patch.setattr(training, "_write_history", dying_write)
+        patch.setattr(training, "save_model", dying_save)
+        patch.setattr(training, "write_history", dying_write)
         with pytest.raises(KeyboardInterrupt):
             train(CONFIG, *halves(images), tmp_path)
     assert not (tmp_path / "model.keras").exists()
@@ -260,7 +253,7 @@ def test_a_resumed_run_drops_out_what_the_uninterrupted_one_would(tmp_path: Path
                     np.zeros((4, 224, 224, 1)),
                     {"probabilities": np.eye(4), "lesion": np.full((4, 14, 14, 4), 0.25)},
                 )
-            training._save(model, tmp_path / "last.keras")
+            training.save_model(model, tmp_path / "last.keras")
         found.append(chance(model))
     assert found[0] == found[1]
     assert len(found[0]) == 2
@@ -272,7 +265,7 @@ def test_a_finished_run_is_returned_without_training(
 ) -> None:
     before = {path.name: path.read_bytes() for path in finished.iterdir()}
     monkeypatch.setattr(training, "_Run", None)  # calling it would raise
-    monkeypatch.setattr(training, "describe_machine", lambda: "another machine")
+    monkeypatch.setattr(run_folder, "describe_machine", lambda: "another machine")
     result = train(CONFIG, *halves(images), finished)
     assert result.folder == finished
     assert result.history == read_history(finished / "history.csv")

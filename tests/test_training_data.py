@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -22,7 +20,6 @@ from model.training_data import (
     TrainingFlow,
     cached_phantoms,
     draw_phantoms,
-    prefetched,
 )
 from tests.model_helpers import smooth_images
 
@@ -314,85 +311,6 @@ def test_the_cells_move_with_the_image_and_sum_to_one() -> None:
         assert cells[inside].mean() > cells[outside & (cells > 0.1)].mean() + 0.1
         places.append(target[:, :, 0].argmax())
     assert len(set(places)) > 1
-
-
-# batches made ahead
-
-
-class Flow:
-    """Batches that are their own numbers; made in another thread, which is counted."""
-
-    def __init__(self, length: int, fails_at: int | None = None) -> None:
-        self.length, self.fails_at = length, fails_at
-        self.made: list[int] = []
-        self.threads: set[int] = set()
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> int:
-        assert 0 <= index < self.length
-        self.threads.add(threading.get_ident())
-        if index == self.fails_at:
-            raise ZeroDivisionError(f"at {index}")
-        self.made.append(index)
-        return index
-
-
-@pytest.mark.parametrize("ahead", [1, 3, 8])
-@pytest.mark.parametrize("length", [0, 1, 2, 3, 4, 7, 8, 9, 20])
-def test_batches_made_ahead_come_all_once_and_in_order(length: int, ahead: int) -> None:
-    flow: Any = Flow(length)
-    assert list(prefetched(flow, ahead)) == flow.made == list(range(length))
-    assert len(flow.threads) == min(1, length)
-    assert threading.get_ident() not in flow.threads
-
-
-def test_no_more_than_promised_is_made_ahead() -> None:
-    flow: Any = Flow(20)
-    going: Any = prefetched(flow, 3)
-    for taken in range(1, 5):
-        assert next(going) == taken - 1
-        time.sleep(0.05)
-        assert len(flow.made) <= taken + 3
-    going.close()
-    assert len(flow.made) <= 4 + 3
-
-
-@pytest.mark.parametrize("fails_at", [0, 2, 9])
-def test_an_error_in_the_thread_is_raised_in_its_place(fails_at: int) -> None:
-    flow: Any = Flow(10, fails_at)
-    going: Any = prefetched(flow, 4)
-    assert [next(going) for _ in range(fails_at)] == list(range(fails_at))
-    with pytest.raises(ZeroDivisionError, match=f"at {fails_at}"):
-        next(going)
-
-
-def test_after_an_error_the_rest_is_not_made() -> None:
-    class Slow(Flow):
-        def __getitem__(self, index: int) -> int:
-            if index:
-                time.sleep(0.05)
-            return super().__getitem__(index)
-
-    flow: Any = Slow(20, fails_at=0)
-    with pytest.raises(ZeroDivisionError):
-        next(prefetched(flow, 8))
-    assert len(flow.made) < 7
-
-
-def test_making_nothing_ahead_is_refused() -> None:
-    flow: Any = Flow(3)
-    with pytest.raises(ValueError, match=r"`ahead` must be at least 1\. Received: 0"):
-        next(prefetched(flow, 0))
-
-
-def test_batches_made_ahead_are_those_of_the_flow() -> None:
-    flow = TrainingFlow(numbered(range(1, 33)), CONFIG, 0)
-    found = list(prefetched(flow, 2))
-    assert len(found) == len(flow) == 4
-    for index, batch in enumerate(found):
-        np.testing.assert_array_equal(batch[0], flow[index][0])
 
 
 # phantoms
