@@ -42,7 +42,7 @@ def _audit(options: argparse.Namespace) -> None:
 
     report = run_audit(
         options.data, options.out, options.report or REPORT,
-        outlines=options.outlines, keep=options.keep, plant=options.plant,
+        outlines=options.outlines, cache=options.cache, keep=options.keep, plant=options.plant,
     )  # fmt: skip
     copied = report["test"]["with_copy_in_training"]["all"]
     print(
@@ -52,7 +52,7 @@ def _audit(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from data.outline_files import load_outlines
+    from model.outlined import outlines_of
     from model.protocols import load_parts
     from model.splits import load_manifest
     from model.training import train
@@ -63,11 +63,14 @@ def _train(options: argparse.Namespace) -> None:
         if (value := getattr(options, name)) is not None
     }
     config = replace(STAGES[options.stage], **changes)
-    outlines = load_outlines(options.outlines) if options.outlines else None
-    parts = load_parts(options.data, load_manifest(options.splits), options.protocol)
+    outlines = outlines_of(options.data, options.outlines) if options.outlines else None
+    parts = load_parts(
+        options.data, load_manifest(options.splits), options.protocol, cache=options.cache
+    )
     result = train(
         config, parts.training, parts.validation, options.out,
         protocol=options.protocol, outlines=outlines, init=options.init,
+        devices=options.devices, workers=options.workers,
     )  # fmt: skip
     accuracy, finished = result.history[-1]["val_accuracy"], result.folder / "model.keras"
     figure = (
@@ -116,12 +119,14 @@ def _calibrate(options: argparse.Namespace) -> None:
 
 
 def _score(options: argparse.Namespace) -> None:
-    from model.scores import score_run, write_score
+    from model.scores import RUN_REPORTS, score_run, write_score
 
-    score = score_run(options.run, options.data)
+    score = score_run(options.run, options.data, splits=options.splits, cache=options.cache)
     name, test = score["protocol"] + " (leaked)" * score["leaked"], score["test"]
     print(f"{name}: {test['correct']:,} of {test['images']:,} = {test['accuracy']:.2%}")
-    print(f"written: {write_score(score)}")
+    # the reports' folder is for the dataset of the committed division
+    folder = RUN_REPORTS if options.splits == MANIFEST else options.run
+    print(f"written: {write_score(score, folder)}")
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -148,14 +153,36 @@ def _classify(options: argparse.Namespace) -> None:
         print(json.dumps({"path": str(path)} | fields))
 
 
+def _devices(text: str) -> int | str:
+    return text if text == "all" else int(text)
+
+
+def _add_data(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--data", type=Path, required=True, nargs="+", metavar="DIR",
+        help="dataset folder, or several of the same layout",
+    )  # fmt: skip
+    command.add_argument(
+        "--cache", type=Path, metavar="DIR",
+        help="keep the images there instead of in memory; by default data/cache for many images",
+    )  # fmt: skip
+
+
+def _add_outlines(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--outlines", type=Path, nargs="+", metavar="FILE",
+        help="tumour outlines, from data.outlines: a file for each dataset folder, in order",
+    )  # fmt: skip
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     audit = commands.add_parser("audit", help="find copies and divide the dataset")
-    audit.add_argument("--data", type=Path, required=True, help="dataset folder")
-    audit.add_argument("--outlines", type=Path, help="tumour outlines, from data.outlines")
+    _add_data(audit)
+    _add_outlines(audit)
     audit.add_argument(
         "--keep", type=Path, help="an earlier division whose validation images stay such"
     )
@@ -168,13 +195,13 @@ def _parser() -> argparse.ArgumentParser:
     audit.set_defaults(command=_audit)
 
     train = commands.add_parser("train", help="train a network, or resume a run")
-    train.add_argument("--data", type=Path, required=True, help="dataset folder")
+    _add_data(train)
     train.add_argument("--out", type=Path, required=True, help="folder of the run")
     train.add_argument(
         "--protocol", choices=PROTOCOLS, default="official",
         help="which images to train and validate on",
     )  # fmt: skip
-    train.add_argument("--outlines", type=Path, help="tumour outlines, from data.outlines")
+    _add_outlines(train)
     train.add_argument("--splits", type=Path, default=MANIFEST, help="the dataset's division")
     train.add_argument(
         "--stage", choices=tuple(STAGES), default="counterfactuals",
@@ -189,6 +216,14 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", type=int)
     train.add_argument("--precision", choices=PRECISIONS)
     train.add_argument("--phantom-share", type=float, help="share of draws that are phantoms")
+    train.add_argument(
+        "--devices", type=_devices, default=1, metavar="N",
+        help="devices that share each batch, or all; several on JAX alone",
+    )  # fmt: skip
+    train.add_argument(
+        "--workers", type=int, default=0, metavar="N",
+        help="processes that augment images; 0 for a thread, which is enough beside a CPU",
+    )  # fmt: skip
     train.set_defaults(command=_train)
 
     export = commands.add_parser("export", help="make the files the server needs from a run")
@@ -211,7 +246,8 @@ def _parser() -> argparse.ArgumentParser:
 
     score = commands.add_parser("score", help="test a finished run under its protocol")
     score.add_argument("--run", type=Path, required=True, help="folder of a finished run")
-    score.add_argument("--data", type=Path, required=True, help="dataset folder")
+    _add_data(score)
+    score.add_argument("--splits", type=Path, default=MANIFEST, help="the dataset's division")
     score.set_defaults(command=_score)
 
     evaluate = commands.add_parser("evaluate", help="evaluate the exported files")

@@ -20,6 +20,7 @@ from model.config import CLASS_NAMES, MODEL_NAME, TrainingConfig
 from model.conformal import COVERAGE, fit_thresholds
 from model.dataset import ImageSet, make_phantoms, to_float
 from model.files import file_hash
+from model.image_store import ImageArray
 from model.runtime import Classifier
 from model.temperature import soften
 from model.trust import TRUST_FILE, Trust
@@ -32,7 +33,7 @@ FITTED_PHANTOMS, CHECKED_PHANTOMS = 75, 50  # of each class
 
 
 def network_outputs(
-    classifier: Classifier, images: NDArray[np.uint8]
+    classifier: Classifier, images: ImageArray
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """What the exported network says of images, before any constant is applied.
 

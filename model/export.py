@@ -24,6 +24,7 @@ from model.config import (
 from model.dataset import to_float
 from model.files import file_hash
 from model.heat import HEAT_FILE, heat_bytes
+from model.image_store import ImageArray
 from model.preprocessing import SETTINGS
 from model.quiet import native_notices_silenced
 
@@ -31,7 +32,7 @@ CALIBRATION_IMAGES = 200
 VERSION = "1.0.0"
 
 
-def calibration_images(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def calibration_images(images: ImageArray) -> NDArray[np.float32]:
     """About 200 images at even distances, as `convert` wants them for "int8".
 
     Args:

@@ -11,13 +11,14 @@ The division itself is data, `data/splits.csv`, made by `python -m model audit`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.dataset import ImageSet, load_split, merge
+from model.dataset import ImageSet, cache_for, load_split, merge
 from model.splits import CROSS_VALIDATION, PROTOCOLS, Manifest
 
 SPLITS = ("Training", "Testing")
@@ -32,13 +33,17 @@ class Parts:
     test: ImageSet
 
 
-def load_parts(data: Path, manifest: Manifest, protocol: str) -> Parts:
-    """Reads the dataset and divides it.
+def load_parts(
+    data: Path | Sequence[Path], manifest: Manifest, protocol: str, *, cache: Path | None = None
+) -> Parts:
+    """Reads a dataset, or several, and divides it.
 
     Args:
-        data: Folder with Training/ and Testing/, or one that wraps it.
+        data: Folder with Training/ and Testing/, or one that wraps it; or several such folders.
         manifest: The division.
         protocol: One of `PROTOCOLS`.
+        cache: Folder to keep the images in; without one, they are kept in memory unless they are
+            many, as `model.dataset.cache_for` says.
 
     Raises:
         ValueError: An unknown protocol, or an image that the manifest does not name.
@@ -46,7 +51,8 @@ def load_parts(data: Path, manifest: Manifest, protocol: str) -> Parts:
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"`protocol` must be one of {', '.join(PROTOCOLS)}. Received: {protocol}")
-    splits = {split: load_split(data, split) for split in SPLITS}
+    cache = cache_for(data, cache)
+    splits = {split: load_split(data, split, cache=cache) for split in SPLITS}
     if protocol in CROSS_VALIDATION:
         fold = CROSS_VALIDATION.index(protocol)
         inside = {

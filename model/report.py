@@ -21,6 +21,7 @@ from tqdm import tqdm
 from model.config import CLASS_NAMES, MODEL_NAME
 from model.dataset import ImageSet, load_gallery, make_phantoms, to_float
 from model.evaluation import evaluate
+from model.image_store import ImageArray
 from model.machine import describe_machine
 from model.protocols import Parts, load_parts
 from model.runtime import Classifier
@@ -30,7 +31,7 @@ from model.trust_report import trust_sections
 
 PHANTOM_SEED = 2_000_000
 
-Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+Predict = Callable[[ImageArray], NDArray[np.float32]]
 
 
 def evaluation_sets(
@@ -80,7 +81,7 @@ def keras_predictor(path: Path, *, mirrored: bool) -> Predict:
     """
     model = keras.models.load_model(path, safe_mode=True)
 
-    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def predict(images: ImageArray) -> NDArray[np.float32]:
         starts = tqdm(range(0, len(images), 64), desc=path.name, leave=False, disable=None)
         found = []
         for start in starts:
@@ -97,7 +98,7 @@ def keras_predictor(path: Path, *, mirrored: bool) -> Predict:
 def litert_predictor(classifier: Classifier) -> Predict:
     """Probabilities of a `.tflite` file: uint8 (n, 224, 224, 1) to float32 (n, 4)."""
 
-    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def predict(images: ImageArray) -> NDArray[np.float32]:
         rows = tqdm(images, desc=classifier.path.name, leave=False, disable=None)
         return np.stack([classifier.probabilities(to_float(image))[0] for image in rows])
 

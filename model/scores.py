@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,22 @@ import numpy as np
 
 from model.config import CLASS_NAMES
 from model.evaluation import evaluate_confusion
-from model.splits import CROSS_VALIDATION
+from model.splits import CROSS_VALIDATION, MANIFEST
 
 RUN_REPORTS = Path(__file__).resolve().parent.parent / "benchmarks" / "reports" / "runs"
 LEAKED = ("official",)
 
 
-def score_run(run: Path, data: Path) -> dict[str, Any]:
+def score_run(
+    run: Path, data: Path | Sequence[Path], *, splits: Path = MANIFEST, cache: Path | None = None
+) -> dict[str, Any]:
     """Tests a finished run under its own protocol.
 
     Args:
         run: Folder of the run.
-        data: Dataset folder.
+        data: Dataset folder, or several.
+        splits: Their division.
+        cache: As for `model.protocols.load_parts`.
 
     Returns:
         JSON-ready: `command`, `protocol`, `leaked`, `seed`, `epochs`, `training` (images),
@@ -43,12 +48,12 @@ def score_run(run: Path, data: Path) -> dict[str, Any]:
     from model.splits import load_manifest
 
     record = _read_run(run)
-    manifest = load_manifest()
+    manifest = load_manifest(splits)
     protocol = record["data"]["protocol"]
-    parts = load_parts(data, manifest, protocol)
+    parts = load_parts(data, manifest, protocol, cache=cache)
     if parts.training.sha256 != record["data"]["sha256"]:
         raise ValueError(
-            f"`data` and data/splits.csv must be those that {run} was trained on. Received: "
+            f"`data` and {splits.name} must be those that {run} was trained on. Received: "
             f"training images with hash {parts.training.sha256[:12]}, not "
             f"{record['data']['sha256'][:12]}"
         )

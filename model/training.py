@@ -34,6 +34,7 @@ from model.dataset import ImageSet, to_float
 from model.devices import choose_precision, count_devices, data_parallel
 from model.evaluation import cross_entropy
 from model.feeding import Source, feeding
+from model.image_store import ImageArray
 from model.run_folder import (
     check_init,
     check_or_write,
@@ -296,9 +297,7 @@ def prior_correction(
     return shift.astype(np.float32)
 
 
-def predict(
-    model: keras.Model, images: NDArray[np.uint8], batch_size: int = 64
-) -> NDArray[np.float32]:
+def predict(model: keras.Model, images: ImageArray, batch_size: int = 64) -> NDArray[np.float32]:
     """Probabilities of a network, with or without the lesion head.
 
     Args:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from model.audit import (
     COPY_THRESHOLD,
     TRANSFORMS,
+    blocks,
     connected_groups,
     copy_groups,
     find_copies,
     signatures,
 )
+from model.audit.manifest import audit, load_images
 from model.audit.planted import KINDS, measure, shifted
 from model.audit.similarity import transformed
+from model.config import CLASS_NAMES
+from model.image_store import StoredImages
 
 
 def heads(n: int, seed: int, *, symmetric: float = 0.0) -> NDArray[np.uint8]:
@@ -175,3 +182,38 @@ def test_the_measure_of_planted_copies_counts_each_class() -> None:
         "b": {"planted": 2, "found": 2, "recall": 1.0, "false": 0, "precision": 1.0},
         "all": {"planted": 4, "found": 4, "recall": 1.0, "false": 0, "precision": 1.0},
     }
+
+
+def test_the_nearest_is_the_same_in_any_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = signatures(heads(23, seed=11))
+    rows[5], rows[17], rows[9] = rows[2], rows[2], rows[3][:, ::-1]
+    each = np.arange(len(rows))
+    expected = blocks.nearest(rows, rows, lambda k: k[:, np.newaxis] != each)
+    assert (expected[0][[2, 5, 17, 9, 3]] == [5, 2, 2, 3, 9]).all()
+    assert expected[2][[2, 9]].tolist() == [0, 1]
+    for sizes in ((4, 3), (23, 1), (1, 5)):
+        monkeypatch.setattr(blocks, "_ROWS", sizes[0])
+        monkeypatch.setattr(blocks, "_COLUMNS", sizes[1])
+        found = blocks.nearest(rows, rows, lambda k: k[:, np.newaxis] != each)
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_allclose(found[1], expected[1], atol=1e-6)
+        np.testing.assert_array_equal(found[2], expected[2])
+    nothing = blocks.nearest(rows[:2], rows, lambda k: np.zeros((len(k), len(rows)), bool))
+    assert np.isneginf(nothing[1]).all()
+
+
+def test_an_audit_of_images_on_the_disk_is_that_of_images_in_memory(tmp_path: Path) -> None:
+    pictures = heads(40, seed=12)
+    pictures[30:34] = pictures[2:6, :, ::-1]
+    for number, picture in enumerate(pictures):
+        split = "Testing" if number % 5 == 4 else "Training"
+        path = tmp_path / split / CLASS_NAMES[number % 4] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture[:, :, 0]).save(path)
+    here, there = load_images(tmp_path), load_images(tmp_path, cache=tmp_path / "cache")
+    assert isinstance(there.images, StoredImages)
+    np.testing.assert_array_equal(np.asarray(there.images), here.images)
+    expected, found = audit(here), audit(there)
+    assert len(found.pairs) >= 4
+    for name, column in expected.columns.items():
+        np.testing.assert_array_equal(found.columns[name], column)

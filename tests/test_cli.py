@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,6 +18,7 @@ from data.outline_files import Outline, save_outlines
 from model.__main__ import main
 from model.config import CLASS_NAMES, STAGES, TrainingConfig
 from model.dataset import to_float
+from model.image_store import StoredImages
 from model.preprocessing import load_image
 from model.runtime import Classifier
 from model.splits import COLUMNS
@@ -213,6 +215,33 @@ def test_train_takes_protocol_outlines_and_settings(
     assert trained["outlines"].keys() == {"glioma/0.png"}
     np.testing.assert_array_equal(trained["outlines"]["glioma/0.png"].outline, points)
     assert "model.keras: no validation images; next: " in capsys.readouterr().out
+
+
+def test_train_takes_devices_workers_a_cache_and_several_datasets(
+    dataset: Path, trained: dict[str, Any], tmp_path: Path
+) -> None:
+    assert main(train_on(dataset)) == 0
+    assert (trained["devices"], trained["workers"]) == (1, 0)
+    assert main(train_on(dataset, "--devices", "all", "--workers", "3")) == 0
+    assert (trained["devices"], trained["workers"]) == ("all", 3)
+    cache = tmp_path / "images"
+    assert main(train_on(dataset, "--devices", "2", "--cache", cache)) == 0
+    assert trained["devices"] == 2
+    assert isinstance(trained["training"].images, StoredImages)
+    assert trained["training"].images.path.is_relative_to(cache)
+    other = tmp_path / "other"
+    for split in ("Training", "Testing"):
+        shutil.copytree(dataset / split, other / split)
+    lines = (dataset / "splits.csv").read_text().splitlines()
+    both = [re.sub(r"/(\d\.png)", rf"/{root.name}/\1", line) for root in (dataset, other)
+            for line in lines[1:]]  # fmt: skip
+    (dataset / "splits.csv").write_text("\n".join([lines[0], *both]) + "\n")
+    command = train_on(dataset)
+    command.insert(command.index("--data") + 2, str(other))
+    assert main(command) == 0
+    assert trained["training"].names == tuple(
+        f"{label}/{root.name}/0.png" for root in (dataset, other) for label in CLASS_NAMES
+    )
 
 
 def test_train_takes_the_settings_of_a_stage(dataset: Path, trained: dict[str, Any]) -> None:

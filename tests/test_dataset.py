@@ -9,10 +9,12 @@ import pytest
 from PIL import Image
 
 from data.layout import DatasetError
+from data.outline_files import Outline, save_outlines
 from data.samples import SAMPLES_DIR
 from model.config import CLASS_NAMES
 from model.dataset import (
     ImageSet,
+    dataset_names,
     load_gallery,
     load_split,
     make_phantoms,
@@ -21,6 +23,7 @@ from model.dataset import (
     to_float,
     to_uint8,
 )
+from model.outlined import outlines_of
 from model.preprocessing import load_image
 from tests.model_helpers import smooth_images
 
@@ -186,3 +189,70 @@ def test_a_gallery_with_a_missing_image_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps({"samples": samples}))
     with pytest.raises(FileNotFoundError, match=r"none\.png"):
         load_gallery(tmp_path)
+
+
+# several datasets
+
+
+def write_dataset(root: Path, seed: int, files: tuple[str, ...] = ("a.png", "b.png")) -> Path:
+    """Those files in every class of both splits."""
+    pictures = iter(smooth_images(8 * len(files), seed))
+    for split in ("Training", "Testing"):
+        for label in CLASS_NAMES:
+            (root / split / label).mkdir(parents=True)
+            for name in files:
+                Image.fromarray(next(pictures)[:, :, 0]).save(root / split / label / name)
+    return root
+
+
+def test_several_datasets_are_read_one_after_the_other(tmp_path: Path) -> None:
+    one, two = write_dataset(tmp_path / "one", 1), write_dataset(tmp_path / "two", 2, ("a.png",))
+    both = load_split([one, two], "Training")
+    assert both.names == (
+        *(f"{label}/one/{name}.png" for label in CLASS_NAMES for name in "ab"),
+        *(f"{label}/two/a.png" for label in CLASS_NAMES),
+    )
+    parts = [load_split(root, "Training") for root in (one, two)]
+    np.testing.assert_array_equal(both.images, np.concatenate([p.images for p in parts]))
+    np.testing.assert_array_equal(both.labels, np.concatenate([p.labels for p in parts]))
+    alone = load_split([one], "Training")
+    assert (alone.names, alone.sha256) == (parts[0].names, parts[0].sha256)
+    assert both.sha256 not in {part.sha256 for part in parts}
+
+
+@pytest.mark.parametrize(
+    ("folders", "expected"),
+    [
+        (("a/raw",), [""]),
+        (("a/raw", "a/other"), ["raw", "other"]),
+        (("a/raw", "b/raw", "b/other"), ["a~raw", "b~raw", "b~other"]),
+        (("a/raw", "a/b/raw"), ["a~raw", "b~raw"]),
+    ],
+)
+def test_datasets_are_told_apart_by_their_folders(
+    folders: tuple[str, ...], expected: list[str]
+) -> None:
+    assert dataset_names([Path("/data") / folder for folder in folders]) == expected
+
+
+def test_a_dataset_is_given_once(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"each of them once\. Received: .*x, .*x$"):
+        dataset_names([tmp_path / "x", tmp_path / "y" / ".." / "x"])
+    with pytest.raises(DatasetError, match=r"each of them once\. Received: none$"):
+        dataset_names([])
+
+
+def test_each_dataset_has_its_own_outlines(tmp_path: Path) -> None:
+    roots = [write_dataset(tmp_path / name, 1) for name in ("one", "two")]
+    points = np.array([[1, 2], [9, 2], [9, 8]], np.float32)
+    files = [tmp_path / "1.json", tmp_path / "2.json"]
+    save_outlines({"glioma/a.png": Outline(1, False, points)}, files[0])
+    save_outlines({"glioma/b.png": Outline(2, False, points)}, files[1])
+    names = load_split(roots, "Training").names
+    found = outlines_of(roots, files)
+    assert list(found) == ["glioma/one/a.png", "glioma/two/b.png"]
+    assert set(found) < set(names)
+    assert list(outlines_of(roots, files[:1])) == ["glioma/one/a.png"]
+    assert list(outlines_of(roots[0], files[0])) == ["glioma/a.png"]
+    with pytest.raises(ValueError, match="Received: 2 files for 1 datasets"):
+        outlines_of(roots[:1], files)

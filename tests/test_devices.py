@@ -18,12 +18,12 @@ from model.devices import DeviceError, count_devices, data_parallel
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Float32 sums in another order differ by some 1e-7 of their size, and each step of Adamax passes
-# on what the one before left; twelve steps of this network end within 1e-5. Shares of a batch that
-# were normalised apart, or gradients of one share alone, are off by more than 1e-2 at once.
+# The two runs differ in the order of float32 sums alone, some 1e-7 of a sum, and each step passes
+# on what the one before left: twelve steps were measured to end within 2e-6. A hundredth of what
+# the losses move in those steps is more than is let pass.
 TOLERANCE = 1e-4
 
-CHILD = '''
+CHILD = """
 import sys
 from pathlib import Path
 import numpy as np
@@ -48,7 +48,7 @@ train(
     config, images.take(np.arange(16)), images.take(np.arange(16, 19)), Path(sys.argv[1]),
     outlines={name: Outline(1, False, square) for name in names[::3]}, devices=int(sys.argv[2]),
 )
-'''
+"""
 
 
 @pytest.fixture
@@ -121,5 +121,6 @@ def test_two_devices_train_as_one_does(tmp_path: Path) -> None:
     for one, two in zip(curves[1], curves[2], strict=True):
         for name in ("loss", "lesion_loss", "accuracy", "val_loss", "val_accuracy"):
             assert float(two[name]) == pytest.approx(float(one[name]), rel=TOLERANCE), name
-    losses = [float(row["loss"]) for row in curves[1]]
-    assert losses[2] < losses[0] - 100 * TOLERANCE  # it learns, and by more than is tolerated
+    for name in ("lesion_loss", "val_loss"):
+        first, *_, last = (float(row[name]) for row in curves[1])
+        assert last < first - 100 * TOLERANCE  # the steps moved it by more than is tolerated

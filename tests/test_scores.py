@@ -44,10 +44,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }  # fmt: skip
     (tmp_path / "run.json").write_text(json.dumps(record))
     (tmp_path / "history.csv").write_text("epoch,seconds\n1,60\n2,30\n")
-    monkeypatch.setattr(protocols, "load_parts", lambda *_: PARTS)
+    monkeypatch.setattr(protocols, "load_parts", lambda *_, **__: PARTS)
     unseen = {f"Testing/{name}" for name in PARTS.test.names[4:]}
     monkeypatch.setattr(
-        "model.splits.load_manifest", lambda: type("M", (), {"unseen": lambda self: unseen})()
+        "model.splits.load_manifest", lambda _: type("M", (), {"unseen": lambda self: unseen})()
     )
     return tmp_path
 

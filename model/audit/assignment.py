@@ -62,7 +62,7 @@ def assign_blocks(
     Returns:
         int64 (n,), block numbers from 0 in order of their first image, and what was measured.
     """
-    by_likeness = grow(len(labels), related, likeness_pairs(signatures, labels))
+    by_likeness = grow(len(labels), related, likeness_pairs(signatures, labels, related))
     if source is None or not (source.numbers >= 0).any():
         return by_likeness, {"made_from": "likeness"}
     upright = signatures.copy()

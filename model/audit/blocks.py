@@ -45,6 +45,7 @@ LARGEST = 150
 """Images in a block that was grown by likeness alone."""
 
 _ROWS = 1024
+_COLUMNS = 8192
 
 
 @dataclass(frozen=True)
@@ -113,23 +114,33 @@ def nearest(
         Column int64 (n,), cosine float32 (n,) (-inf where none is allowed), and index into
         `TRANSFORMS`, int8 (n,): identity or mirrored.
     """
-    flat = columns.reshape(-1, GRID**2).T
-    mirror = columns[:, :, ::-1].reshape(-1, GRID**2).T
-    found: list[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int8]]] = []
-    for start in range(0, len(rows), _ROWS):
-        block = rows[start : start + _ROWS].reshape(-1, GRID**2)
-        plain, mirrored = block @ flat, block @ mirror
-        best = np.where(
-            allowed(np.arange(start, start + len(block))),
-            np.maximum(plain, mirrored),
-            np.float32(-np.inf),
-        )
-        at = best.argmax(axis=1)
-        each = np.arange(len(at))
-        kind = (mirrored[each, at] > plain[each, at]).astype(np.int8)
-        found.append((at.astype(np.int64), best[each, at], kind))
-    at, cosine, kind = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    at = np.zeros(len(rows), dtype=np.int64)
+    cosine = np.full(len(rows), -np.inf, dtype=np.float32)
+    kind = np.zeros(len(rows), dtype=np.int8)
+    for top in range(0, len(rows), _ROWS):
+        block = slice(top, min(top + _ROWS, len(rows)))
+        may = allowed(np.arange(block.start, block.stop))
+        for start in range(0, len(columns), _COLUMNS):
+            part = slice(start, start + _COLUMNS)
+            found = _nearest_of(rows[block], columns[part], may[:, part])
+            better = found[1] > cosine[block]  # of equally similar ones the first
+            at[block][better] = found[0][better] + start
+            cosine[block][better] = found[1][better]
+            kind[block][better] = found[2][better]
     return at, cosine, kind
+
+
+def _nearest_of(
+    rows: NDArray[np.float32], columns: NDArray[np.float32], may: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int8]]:
+    """As `nearest`, of all columns that `may` be, bool (n, m), at once."""
+    block = rows.reshape(-1, GRID**2)
+    plain = block @ columns.reshape(-1, GRID**2).T
+    mirrored = block @ columns[:, :, ::-1].reshape(-1, GRID**2).T
+    best = np.where(may, np.maximum(plain, mirrored), np.float32(-np.inf))
+    at, each = best.argmax(axis=1), np.arange(len(best))
+    kind = (mirrored[each, at] > plain[each, at]).astype(np.int8)
+    return at, best[each, at], kind
 
 
 def grow(
@@ -165,18 +176,23 @@ def grow(
     return connected_groups(n, np.arange(n), first.astype(np.int64))
 
 
-def likeness_pairs(signatures: NDArray[np.float32], labels: NDArray[np.int64]) -> CopyPairs:
+def likeness_pairs(
+    signatures: NDArray[np.float32], labels: NDArray[np.int64], groups: NDArray[np.int64]
+) -> CopyPairs:
     """Pairs of one class with a coarse cosine of at least `LIKENESS` under any but quarter turns.
 
     Args:
         signatures: float32 (n, 32, 32).
         labels: int64 (n,).
+        groups: int64 (n,), which stay whole anyway: pairs within one are left out.
     """
     kinds = [name for name in TRANSFORMS if name not in ("rotated_90", "rotated_270")]
     found = []
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        pairs = gather(list(coarse_pairs(signatures[rows], least=LIKENESS, transforms=kinds)))
+        own = groups[rows]
+        parts = coarse_pairs(signatures[rows], least=LIKENESS, transforms=kinds)
+        pairs = gather([part.where(own[part.left] != own[part.right]) for part in parts])
         found.append(
             CopyPairs(rows[pairs.left], rows[pairs.right], pairs.similarity, pairs.transform)
         )

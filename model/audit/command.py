@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from data.outline_files import load_outlines
 from model.audit.manifest import audit, load_images, write_manifest
 from model.audit.planted import measure
 from model.audit.report import build_report, peak_memory
 from model.audit.text import render
 from model.config import CLASS_NAMES
 from model.machine import describe_machine
+from model.outlined import outlines_of
 from model.splits import load_manifest
 
 REPORT = Path(__file__).resolve().parents[2] / "benchmarks" / "reports" / "audit.json"
@@ -23,16 +24,19 @@ POOL = 400  # images of each class among which planted copies are searched for
 
 
 def run_audit(
-    data: Path, out: Path, report: Path, *,
-    outlines: Path | None = None, keep: Path | None = None, plant: int = 0,
+    data: Path | Sequence[Path], out: Path, report: Path, *,
+    outlines: Path | Sequence[Path] | None = None, keep: Path | None = None, plant: int = 0,
+    cache: Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Audits a dataset.
 
     Args:
-        data: Folder with Training/ and Testing/, or one that wraps it.
+        data: Folder with Training/ and Testing/, or one that wraps it; or several such folders.
         out: The manifest to write.
         report: The JSON to write; the readable report goes beside it, as `.md`.
-        outlines: File of tumour outlines, for patient blocks and to measure against.
+        outlines: File of tumour outlines, for patient blocks and to measure against; or several,
+            as for `model.outlined.outlines_of`.
+        cache: As for `model.protocols.load_parts`.
         keep: A manifest whose validation images under `official` stay such.
         plant: Images of each class whose planted copies are searched for; 0 for none.
 
@@ -44,9 +48,9 @@ def run_audit(
             as it should be.
     """
     clock = [time.perf_counter()]
-    known = None if outlines is None else load_outlines(outlines)
+    known = None if outlines is None else outlines_of(data, outlines)
     earlier = None if keep is None else load_manifest(keep)
-    images = load_images(data)
+    images = load_images(data, cache=cache)
     clock.append(time.perf_counter())
     found = audit(images, known, earlier)
     write_manifest(out, images.files, found.columns)

@@ -19,6 +19,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from model.audit.similarity import GRID, TRANSFORMS, signatures, similarities, transformed
+from model.image_store import ImageArray
 
 COPY_THRESHOLD = 0.975
 """Similarity from which two images are copies; benchmarks/reports/audit.md shows its margin."""
@@ -29,7 +30,7 @@ CANDIDATE = 0.95
 MIRRORED = TRANSFORMS.index("mirrored")
 _ROWS = 2048
 _COLUMNS = 8192
-_PAIRS = 4096
+_PAIRS = 1024  # of which both images, and their details, are in memory at once
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ class CopyPairs:
 
 
 def find_copies(
-    left: NDArray[np.uint8],
-    right: NDArray[np.uint8] | None = None,
+    left: ImageArray,
+    right: ImageArray | None = None,
     *,
     threshold: float = COPY_THRESHOLD,
     transforms: Sequence[str] = ("identity", "mirrored"),
@@ -89,7 +90,7 @@ def find_copies(
     return gather([verified(left, other, pairs, threshold) for pairs in candidates])
 
 
-def copy_groups(images: NDArray[np.uint8], threshold: float = COPY_THRESHOLD) -> NDArray[np.int64]:
+def copy_groups(images: ImageArray, threshold: float = COPY_THRESHOLD) -> NDArray[np.int64]:
     """Numbers the connected groups of copies and mirrored copies.
 
     Args:
@@ -118,9 +119,7 @@ def connected_groups(
     return numbers
 
 
-def _require_alike(
-    left: NDArray[np.uint8], right: NDArray[np.uint8], transforms: Sequence[str]
-) -> None:
+def _require_alike(left: ImageArray, right: ImageArray, transforms: Sequence[str]) -> None:
     for images in (left, right):
         if images.ndim != 4 or images.shape[1] != images.shape[2]:
             raise ValueError(f"Images must be (n, side, side, 1). Received: {images.shape}")
@@ -171,9 +170,7 @@ def coarse_pairs(
                 )
 
 
-def verified(
-    left: NDArray[np.uint8], right: NDArray[np.uint8], pairs: CopyPairs, threshold: float
-) -> CopyPairs:
+def verified(left: ImageArray, right: ImageArray, pairs: CopyPairs, threshold: float) -> CopyPairs:
     """Coarse pairs of one transform whose similarity, put in place of the cosine, is enough."""
     similarity = np.empty(len(pairs), dtype=np.float32)
     for start in range(0, len(pairs), _PAIRS):

@@ -7,7 +7,7 @@ the dataset folder, such as "Training/glioma/Tr-gl_0010.jpg".
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ from model.audit.copies import (
     verified,
 )  # fmt: skip
 from model.audit.similarity import TRANSFORMS, signatures
-from model.dataset import load_split
+from model.dataset import cache_for, load_split
+from model.image_store import ImageArray, StoredImages, join
 from model.splits import COLUMNS, Manifest
 
 LOOK_FROM = 0.95
@@ -47,7 +48,7 @@ class Images:
     """
 
     files: NDArray[np.str_]
-    images: NDArray[np.uint8]
+    images: ImageArray
     labels: NDArray[np.int64]
     testing: NDArray[np.bool_]
 
@@ -73,21 +74,31 @@ class Audit:
     blocks: dict[str, Any]
 
 
-def load_images(data: Path) -> Images:
-    """Reads both splits.
+def load_images(data: Path | Sequence[Path], *, cache: Path | None = None) -> Images:
+    """Reads both splits of a dataset, or of several.
+
+    Args:
+        data: As for `model.dataset.load_split`.
+        cache: As for `model.protocols.load_parts`.
 
     Raises:
         data.layout.DatasetError: As `model.dataset.load_split`.
     """
-    training, test = (load_split(data, split) for split in ("Training", "Testing"))
+    cache = cache_for(data, cache)
+    training, test = (load_split(data, split, cache=cache) for split in ("Training", "Testing"))
     files = np.array(
         [f"Training/{name}" for name in training.names] + [f"Testing/{name}" for name in test.names]
     )
     order = np.argsort(files)
-    images = np.empty((len(files), *test.images.shape[1:]), dtype=np.uint8)
-    places = np.argsort(order)  # where each file goes; filling saves the memory of a copy
-    images[places[: len(training)]] = training.images
-    images[places[len(training) :]] = test.images
+    images: ImageArray
+    if isinstance(training.images, StoredImages) and isinstance(test.images, StoredImages):
+        images = join([training.images, test.images]).take(order)
+    else:
+        filled = np.empty((len(files), *test.images.shape[1:]), dtype=np.uint8)
+        places = np.argsort(order)  # where each file goes; filling saves the memory of a copy
+        filled[places[: len(training)]] = training.images
+        filled[places[len(training) :]] = test.images
+        images = filled
     labels = np.concatenate([training.labels, test.labels])[order]
     return Images(files[order], images, labels, np.char.startswith(files[order], "Testing/"))
 

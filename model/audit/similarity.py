@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
+from model.image_store import ImageArray
+
 _T = TypeVar("_T", bound=np.generic)
 
 TRANSFORMS = (
@@ -34,7 +36,7 @@ _HOPELESS = 0.88  # similarity that no shift by a pixel lifts to that of a copy
 _SETTLED = 0.98  # similarity from which no shift is tried
 
 
-def signatures(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def signatures(images: ImageArray) -> NDArray[np.float32]:
     """Block means, centred, unit norm.
 
     Args:
@@ -72,7 +74,7 @@ def transformed(images: NDArray[_T], transform: int) -> NDArray[_T]:
 
 
 def similarities(
-    left: NDArray[np.uint8], right: NDArray[np.uint8],
+    left: ImageArray, right: ImageArray,
     at_left: NDArray[np.int64], at_right: NDArray[np.int64],
     coarse: NDArray[np.float32], transform: int,
 ) -> NDArray[np.float32]:  # fmt: skip
