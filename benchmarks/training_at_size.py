@@ -35,7 +35,6 @@ from model.machine import describe_machine
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "benchmarks" / "reports" / "training_at_size.json"
-BASES = 100  # phantoms of each class
 FIRST_SEED = 3_000_000
 STEPS = 3
 BATCHES = 20  # of 32 images, that are made without a step
@@ -45,14 +44,16 @@ LIMIT = 3000  # megabytes of memory
 def main() -> None:
     """Runs every stage and writes the report, or runs the one stage that it was started for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=100_000, help="a multiple of 400")
+    parser.add_argument("--images", type=int, default=100_000)
+    parser.add_argument("--phantoms", type=int, default=100, help="of each class, to vary")
     parser.add_argument("--report", type=Path, default=REPORT)
     parser.add_argument("--workers", type=int, default=0, help="processes that augment")
     parser.add_argument("--stage", choices=tuple(STAGES_HERE), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.images < 1 or options.images % (BASES * len(CLASS_NAMES)):
-        parser.error(f"--images must be a multiple of {BASES * len(CLASS_NAMES)}")
+    bases = options.phantoms * len(CLASS_NAMES)
+    if bases < 1 or options.phantoms % 5 or options.images < bases or options.images % bases:
+        parser.error("--phantoms must be a multiple of 5, and --images one of 4 times as many")
     if options.stage:
         started = time.perf_counter()
         found = STAGES_HERE[options.stage](options)
@@ -68,7 +69,7 @@ def main() -> None:
         "command": "python -m benchmarks.training_at_size",
         "machine": describe_machine(),
         "images": options.images,
-        "phantoms": BASES * len(CLASS_NAMES),
+        "phantoms": bases,
         "disk_megabytes": disk,
         "peak_megabytes": peak,
         "within_3_gb": peak < LIMIT,
@@ -84,7 +85,7 @@ def run_stage(stage: str, options: argparse.Namespace) -> dict[str, Any]:
     print(f"stage: {stage}", file=sys.stderr)
     command = [sys.executable, "-m", "benchmarks.training_at_size", "--stage", stage]
     command += ["--folder", str(options.folder), "--images", str(options.images)]
-    command += ["--workers", str(options.workers)]
+    command += ["--workers", str(options.workers), "--phantoms", str(options.phantoms)]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -102,7 +103,7 @@ def memory() -> dict[str, float]:
 
 def generate(options: argparse.Namespace) -> dict[str, Any]:
     """Writes the files: four in five of them to Training, the classes in turn."""
-    count = BASES * len(CLASS_NAMES)
+    count = options.phantoms * len(CLASS_NAMES)
     bases = [
         make_phantom(CLASS_NAMES[k % len(CLASS_NAMES)], FIRST_SEED + k).image
         for k in tqdm(range(count), desc="phantoms", disable=None)
