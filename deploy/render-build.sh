@@ -10,8 +10,8 @@ pip install --disable-pip-version-check --require-hashes -r requirements.lock
 python -m compileall -q --invalidation-mode checked-hash app.py gunicorn.conf.py model web
 
 build_real_gallery() {
-  local pins # what the two commands import beyond the lock
-  pins=$(grep -E '^(kagglehub|tqdm)==' requirements-train.txt | cut -d ' ' -f 1) &&
+  local pins # what the download imports beyond the lock
+  pins=$(grep -E '^kagglehub==' requirements-train.txt | cut -d ' ' -f 1) &&
     # shellcheck disable=SC2086 # one word a pin
     pip install --disable-pip-version-check $pins &&
     python -m data.download &&

@@ -8,12 +8,13 @@ import logging
 import math
 import os
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from model.config import ARTIFACTS, PRECISIONS, QUANTIZATIONS, STAGES
-from model.preprocessing import ImageError, load_image
-from model.runtime import DEFAULT_MODEL_PATH, Classifier, ModelFileError
+from model.preprocessing import ImageError
+from model.runtime import DEFAULT_MODEL_PATH, ModelFileError
+from model.scans import PLANES
 from model.splits import MANIFEST, PROTOCOLS
 
 SAMPLES = Path(__file__).resolve().parent.parent / "data" / "samples"
@@ -145,12 +146,43 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _classify(options: argparse.Namespace) -> None:
-    classifier = Classifier.load(options.model)
-    for path in options.paths:
-        prediction = classifier.predict(load_image(path))
-        fields = asdict(prediction)
-        del fields["explanation"]  # none was asked for
-        print(json.dumps({"path": str(path)} | fields))
+    from model.batch.command import Batch, classify_to_file, classify_to_stream
+
+    batch = Batch(options.paths, options.model, options.plane, options.workers)
+    try:
+        if options.ray is not None:
+            from model.batch.cluster import classify_on_ray
+
+            outcome = classify_on_ray(
+                batch, _required_out(options), options.ray, summary=options.summary
+            )
+        elif options.out is None:
+            outcome = classify_to_stream(batch, sys.stdout)
+        else:
+            outcome = classify_to_file(
+                batch, options.out, fresh=options.fresh, summary=options.summary
+            )
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+    said = f"{outcome.files:,} files, {outcome.rows:,} rows, {outcome.errors:,} not readable"
+    if outcome.skipped:
+        said += f"; {outcome.skipped:,} files were done already"
+    print(said, file=sys.stderr)
+    if options.strict and outcome.errors:
+        raise RuntimeError(f"{outcome.errors:,} rows have an error, and --strict was given")
+
+
+def _required_out(options: argparse.Namespace) -> Path:
+    if options.out is None:
+        raise ValueError("`--out` must be a folder for --ray. Received: none")
+    return Path(options.out)
+
+
+def _summary(options: argparse.Namespace) -> None:
+    from model.batch.summary import summarise
+
+    print(f"written: {summarise(options.predictions)}")
 
 
 def _devices(text: str) -> int | str:
@@ -255,10 +287,36 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--artifacts", type=Path, default=ARTIFACTS)
     evaluate.set_defaults(command=_evaluate)
 
-    classify = commands.add_parser("classify", help="classify image files, a JSON line each")
-    classify.add_argument("paths", type=Path, nargs="+", metavar="PATH")
+    classify = commands.add_parser("classify", help="classify any number of files")
+    classify.add_argument(
+        "paths", nargs="+", metavar="PATH",
+        help="file, folder, pattern or zip archive: pictures, DICOM, NIfTI",
+    )  # fmt: skip
+    classify.add_argument(
+        "--out", type=Path,
+        help="file to write, .parquet, .csv or .jsonl; with --ray a folder; "
+        "JSON lines on standard output without",
+    )  # fmt: skip
     classify.add_argument("--model", type=Path, default=DEFAULT_MODEL_PATH)
+    classify.add_argument("--plane", choices=PLANES, default="axial", help="how to cut volumes")
+    classify.add_argument("--workers", type=int, help="processes; one a core by default")
+    classify.add_argument("--fresh", action="store_true", help="forget what an earlier run did")
+    classify.add_argument(
+        "--strict", action="store_true", help="exit with 1 where a file cannot be read"
+    )
+    classify.add_argument(
+        "--summary", action=argparse.BooleanOptionalAction, default=True,
+        help="write an HTML summary beside the output",
+    )  # fmt: skip
+    classify.add_argument(
+        "--ray", nargs="?", const="local", metavar="ADDRESS",
+        help="on Ray Data: on this machine, or on the cluster with this address",
+    )  # fmt: skip
     classify.set_defaults(command=_classify)
+
+    summary = commands.add_parser("summary", help="summarise an output of classify as HTML")
+    summary.add_argument("predictions", type=Path, metavar="OUTPUT")
+    summary.set_defaults(command=_summary)
     return parser
 
 

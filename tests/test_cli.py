@@ -68,8 +68,9 @@ def test_classify_prints_a_json_line_for_each_image(picture: Path, exported: Pat
     expected = Classifier.load(model).predict(load_image(picture))
     for line in lines:
         assert set(line) == {
-            "path", "label", "confidence", "probabilities", "milliseconds", "prediction_set",
-            "abstained", "in_distribution", "ood_score", "ood_threshold",
+            "path", "sha256", "plane", "slice", "label", "confidence", "probabilities",
+            "milliseconds", "prediction_set", "abstained", "reason", "in_distribution",
+            "ood_score", "ood_threshold", "error", "model_sha256",
         }  # fmt: skip
         assert line["path"] == str(picture)
         assert line["label"] == expected.label
@@ -78,15 +79,16 @@ def test_classify_prints_a_json_line_for_each_image(picture: Path, exported: Pat
         assert sum(line["probabilities"].values()) == pytest.approx(1, abs=1e-5)
 
 
-def test_an_error_is_one_sentence_and_exit_1(exported: Path, tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_read_is_a_line_and_with_strict_exit_1(
+    exported: Path, tmp_path: Path
+) -> None:
     broken = tmp_path / "broken.png"
     broken.write_text("not an image")
-    done = run("classify", "--model", exported / "brain_tumor_cnn.tflite", broken)
+    done = run("classify", "--strict", "--model", exported / "brain_tumor_cnn.tflite", broken)
     assert done.returncode == 1
-    assert done.stdout == ""
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith("error: `image` must be one of JPEG, PNG")
-    assert last.endswith("Received: broken.png, which is none of them")
+    (line,) = map(json.loads, done.stdout.splitlines())
+    assert line["error"].startswith("`file` must be one of JPEG, PNG")
+    assert done.stderr.splitlines()[-1] == "error: 1 rows have an error, and --strict was given"
     assert "Traceback" not in done.stderr
 
 

@@ -1,0 +1,189 @@
+"""`python -m model classify` on this machine's cores."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+from model.batch.chunks import Chunk, cut
+from model.batch.pool import Pool
+from model.batch.rows import COLUMNS, nested
+from model.batch.sources import check_paths, list_sources
+from model.batch.store import Store
+from model.batch.summary import Tally, summary_path, write_summary
+from model.batch.tables import check_output, write_rows
+from model.batch.worker import Job
+from model.files import file_hash
+from model.quiet import native_notices_silenced
+from model.runtime import Classifier
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What to classify, and how.
+
+    Attributes:
+        paths: Files, folders, patterns and zip archives.
+        model: The `.tflite` file.
+        plane: How to cut volumes.
+        workers: Processes; None for one a core.
+        progress: Whether to draw a progress bar where a person is looking.
+    """
+
+    paths: Sequence[str]
+    model: Path
+    plane: str = "axial"
+    workers: int | None = None
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"`workers` must be at least 1. Received: {self.workers}")
+        check_paths(self.paths)
+
+    @property
+    def processes(self) -> int:
+        if self.workers is not None:
+            return self.workers
+        if hasattr(os, "sched_getaffinity"):  # fewer than there are, in a container
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a batch came to.
+
+    Attributes:
+        files: Files and members of archives.
+        skipped: How many of them an earlier run had done.
+        rows: Pictures, slices and frames, and what could not be read.
+        errors: Rows with an error.
+    """
+
+    files: int
+    skipped: int
+    rows: int
+    errors: int
+
+
+def describe(batch: Batch) -> dict[str, Any]:
+    """What decides the rows, beside the files: the model, its constants, the plane.
+
+    Raises:
+        ModelFileError: The model cannot be loaded.
+    """
+    with native_notices_silenced():
+        model = Classifier.load(batch.model)
+    return {
+        "model_sha256": model.sha256,
+        "constants_sha256": file_hash(batch.model.with_name("metadata.json")),
+        "plane": batch.plane,
+        "columns": list(COLUMNS),
+    }
+
+
+def classify_to_file(
+    batch: Batch, out: Path, *, fresh: bool = False, summary: bool = True
+) -> Outcome:
+    """Classifies into a file, going on where an earlier run of it ended.
+
+    Args:
+        batch: What to classify.
+        out: Ends in .parquet, .csv or .jsonl; its parts stay in `OUT.parts`, for the next run.
+        fresh: Whether to forget what an earlier run did.
+        summary: Whether to write an HTML summary beside it.
+
+    Raises:
+        ValueError, RuntimeError, OSError: A setting is wrong, or the output cannot be written.
+    """
+    check_output(out)
+    about, store = describe(batch), Store.beside(out)
+    if fresh:
+        store.remove()
+    before = store.begin(about)
+    if before is not None and before != about:
+        changed = ", ".join(name for name in about if about[name] != before.get(name))
+        logger.warning("everything is classified again: %s changed since the last run", changed)
+    files = skipped = 0
+    for chunk, was_done in _run(batch, about, store):
+        files += len(chunk.sources)
+        skipped += len(chunk.sources) * was_done
+    tally = Tally()
+    write_rows(out, tally.counted(store.rows()))
+    store.clear_others()
+    if summary:
+        write_summary(summary_path(out), tally, out.name)
+    return Outcome(files, skipped, tally.rows, tally.errors)
+
+
+def classify_to_stream(batch: Batch, stream: TextIO) -> Outcome:
+    """Classifies into JSON lines, with the milliseconds of each inference."""
+    about = describe(batch)
+    files = rows = errors = 0
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        store.begin(about)
+        for chunk, _ in _run(batch, about, store, numbered=True):
+            for row in store.read(chunk.key):
+                stream.write(json.dumps(nested(row)) + "\n")
+                rows += 1
+                errors += row["error"] is not None
+            stream.flush()
+            store.path(chunk.key).unlink()
+            files += len(chunk.sources)
+    return Outcome(files, 0, rows, errors)
+
+
+def _run(
+    batch: Batch, about: dict[str, Any], store: Store, *, numbered: bool = False
+) -> Iterator[tuple[Chunk, bool]]:
+    """Chunks as they are done; `numbered` ones are all done, also where one comes twice."""
+
+    def listed() -> Iterator[Chunk]:
+        settings = json.dumps(about, sort_keys=True)
+        for number, chunk in enumerate(cut(list_sources(batch.paths), settings)):
+            if numbered:
+                chunk = Chunk(f"{number:064x}", chunk.sources)
+            store.add(chunk.key)
+            yield chunk
+
+    job = Job(batch.model.absolute(), batch.plane, store.folder.absolute())
+    with _bar(batch) as bar:
+        for chunk, was_done in Pool(job, batch.processes).run(listed()):
+            bar.update(len(chunk.sources))
+            yield chunk, was_done
+
+
+@contextmanager
+def _bar(batch: Batch) -> Iterator[Any]:
+    """A progress bar, whose total is counted beside the work: it needs a second listing."""
+    stopped = threading.Event()
+    with tqdm(unit="file", smoothing=0.05, disable=None if batch.progress else True) as bar:
+
+        def count() -> None:
+            total = 0
+            for _ in list_sources(batch.paths):
+                total += 1
+                if stopped.is_set():
+                    return
+            bar.total = total
+
+        if not bar.disable:
+            threading.Thread(target=count, daemon=True).start()
+        try:
+            yield bar
+        finally:
+            stopped.set()

@@ -1,0 +1,127 @@
+"""Rows of a batch: one for each picture, slice or frame, or for a file that cannot be read.
+
+Data contract: a row is a dict with the keys of `COLUMNS`, of plain values ready for JSON; where
+`error` is not None, all that the network would have said is None. Nothing in a row depends on the
+machine's speed, so that two runs give equal rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from model.batch.sources import Source, read_source
+from model.config import CLASS_NAMES
+from model.preprocessing import ImageError, prepare
+from model.runtime import Classifier, Prediction
+from model.scans import read_scan
+
+PROBABILITY = "probability_"
+ANSWER = (
+    "label", "confidence", *(PROBABILITY + name for name in CLASS_NAMES), "prediction_set",
+    "abstained", "reason", "in_distribution", "ood_score", "ood_threshold",
+)  # fmt: skip
+"""What the network says; the names are the API's."""
+COLUMNS = ("path", "sha256", "plane", "slice", *ANSWER, "error", "model_sha256")
+TITLES = {
+    "glioma": "Glioma",
+    "meningioma": "Meningioma",
+    "notumor": "No tumor",
+    "pituitary": "Pituitary tumor",
+}
+NOT_AN_MRI = "This does not look like a brain MRI to the network, so its scores mean nothing."
+_DAMAGE = (OSError, ValueError, MemoryError, struct.error, zlib.error)
+
+
+def rows_of(source: Source, classifier: Classifier, plane: str) -> Iterator[dict[str, Any]]:
+    """Classifies every slice of a source.
+
+    Args:
+        source: What to read.
+        classifier: Loaded with its constants.
+        plane: How to cut volumes.
+
+    Yields:
+        Rows, with `milliseconds` of the inference on top of `COLUMNS`; a row with an error for a
+        slice, or for the whole source, that cannot be read.
+    """
+    common = {"path": source.label, "sha256": None, "plane": None, "slice": None}
+    try:
+        content = read_source(source)
+        common["sha256"] = hashlib.sha256(content).hexdigest()
+        scan = read_scan(content)
+        cut = scan.choose_plane(plane if scan.planes else None)
+        count = scan.count(cut)
+    except _DAMAGE as error:
+        yield failed(common, error, classifier.sha256)
+        return
+    for index in range(count):
+        place = common | {"plane": cut, "slice": index if count > 1 else None}
+        try:
+            found = classifier.predict(prepare(scan.pixels(cut, index)))
+        except _DAMAGE as error:
+            yield failed(place, error, classifier.sha256)
+        else:
+            yield _answered(place, found, classifier.sha256)
+
+
+def failed(place: dict[str, Any], error: Exception | str, model: str) -> dict[str, Any]:
+    """The row of what cannot be read."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else error
+    text = str(said) or type(error).__name__
+    if isinstance(error, OSError) and not isinstance(error, ImageError):
+        text = f"The file could not be read: {text}."
+    answer = dict.fromkeys((*ANSWER, "milliseconds"))
+    return place | answer | {"error": text, "model_sha256": model}
+
+
+def _answered(place: dict[str, Any], found: Prediction, model: str) -> dict[str, Any]:
+    return place | {
+        "label": found.label,
+        "confidence": found.confidence,
+        **{PROBABILITY + name: value for name, value in found.probabilities.items()},
+        "prediction_set": list(found.prediction_set),
+        "abstained": found.abstained,
+        "reason": reason(found),
+        "in_distribution": found.in_distribution,
+        "ood_score": found.ood_score,
+        "ood_threshold": found.ood_threshold,
+        "milliseconds": found.milliseconds,
+        "error": None,
+        "model_sha256": model,
+    }
+
+
+def reason(found: Prediction) -> str | None:
+    """Why the network abstains, as the page says it in English; None where it does not."""
+    if not found.abstained:
+        return None
+    if not found.in_distribution:
+        return NOT_AN_MRI
+    *others, last = (TITLES[name] for name in found.prediction_set)
+    return f"It cannot decide between {', '.join(others)} and {last}."
+
+
+def nested(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as JSON lines have it: the probabilities in one object, as in the API."""
+    plain = {}
+    for name, value in row.items():
+        if not name.startswith(PROBABILITY):
+            plain[name] = value
+        elif row["error"] is None:
+            plain.setdefault("probabilities", {})[name.removeprefix(PROBABILITY)] = value
+        else:
+            plain["probabilities"] = None
+    return plain
+
+
+def flat(row: dict[str, Any]) -> dict[str, Any]:
+    """The reverse of `nested`."""
+    shares = row.get("probabilities") or dict.fromkeys(CLASS_NAMES)
+    return {
+        name: shares[name.removeprefix(PROBABILITY)] if name.startswith(PROBABILITY) else row[name]
+        for name in COLUMNS
+    }

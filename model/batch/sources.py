@@ -1,0 +1,254 @@
+"""What to classify: files, folders, patterns and zip archives as a stream of sources.
+
+A source is one file, or one member of a zip archive; nothing is unpacked to disk. The order is
+that of the arguments, and by name inside each of them, so that two runs list alike.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from model.batch.order import in_order
+from model.preprocessing import ImageError
+
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif",
+    ".dcm", ".dicom", ".ima", ".nii", ".nii.gz",
+)  # fmt: skip
+"""Files of a folder or an archive with these are taken by name; others if they start as a scan."""
+MAX_FILE_BYTES = 256 * 2**20
+"""Of a file, and of a zip's member once unpacked."""
+INSIDE = "!/"
+"""Between the path of an archive and the name of its member."""
+
+_HEAD = 352  # bytes in which DICOM and NIfTI name themselves
+_INDEX = "DICOMDIR"  # lists the files of a tree, and holds no picture
+_ZIP_DAMAGE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file, or one member of an archive.
+
+    Attributes:
+        path: Of the file or the archive.
+        member: Number of the archive's member; None for a file.
+        name: Of the member; "" for a file.
+        size: Bytes, once unpacked.
+        stamp: Changes when the file does: its time of change in nanoseconds, and the check sum of
+            a member.
+        error: Why it cannot be read, where that is known already; "" otherwise.
+    """
+
+    path: str
+    member: int | None = None
+    name: str = ""
+    size: int = 0
+    stamp: str = ""
+    error: str = ""
+
+    @property
+    def label(self) -> str:
+        """How rows name it; bytes that are no Unicode are written out."""
+        whole = self.path if self.member is None else f"{self.path}{INSIDE}{self.name}"
+        return whole.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def check_paths(paths: Sequence[str]) -> None:
+    """Refuses arguments that name nothing.
+
+    Raises:
+        ValueError: There is no such file or folder, or no file fits the pattern.
+    """
+    for path in paths:
+        if Path(path).exists():
+            continue
+        if not glob.has_magic(path):
+            raise ValueError(f"`PATH` must be a file, a folder or a pattern. Received: {path}")
+        if next(_matching(path), None) is None:
+            raise ValueError(f"`PATH` must fit at least one file. Received: {path}")
+
+
+def list_sources(paths: Sequence[str]) -> Iterator[Source]:
+    """Every source that the arguments name, as they are found.
+
+    Args:
+        paths: Files (taken whatever their names), folders (with all below; hidden ones and links
+            to folders are passed over), patterns and zip archives.
+    """
+    for path in paths:
+        if Path(path).exists() or not glob.has_magic(path):
+            found: Iterable[str] = (path,)
+        else:
+            found = in_order(_matching(path))
+        for name in found:
+            yield from _below(name) if Path(name).is_dir() else _file(name)
+
+
+def _matching(pattern: str) -> Iterator[str]:
+    return glob.iglob(pattern, recursive=True)  # noqa: PTH207 -- a Path takes no absolute pattern
+
+
+def _below(folder: str) -> Iterator[Source]:
+    try:
+        with os.scandir(folder) as entries:
+            names = in_order(entry.name for entry in entries)
+            for name in names:
+                path = os.path.join(folder, name)  # noqa: PTH118 -- a Path for each is slow
+                yield from _entry(path, name)
+    except OSError as error:
+        yield Source(folder, error=f"The folder could not be read: {error.strerror}.")
+
+
+def _entry(path: str, name: str) -> Iterator[Source]:
+    if name.startswith(".") or name == _INDEX:
+        return
+    try:
+        mode = os.lstat(path).st_mode
+        if stat.S_ISLNK(mode):
+            mode = os.stat(path).st_mode  # noqa: PTH116
+            if stat.S_ISDIR(mode):
+                return  # it may lead back up
+    except OSError as error:
+        yield Source(path, error=f"The file could not be read: {error.strerror}.")
+        return
+    if stat.S_ISDIR(mode):
+        yield from _below(path)
+    elif stat.S_ISREG(mode) and (is_wanted(name) or _is_zip(name) or _starts_as_scan(path)):
+        yield from _file(path)
+
+
+def _file(path: str) -> Iterator[Source]:
+    try:
+        found = Path(path).stat()
+    except OSError as error:
+        yield Source(path, error=f"The file could not be read: {error.strerror}.")
+        return
+    if not stat.S_ISREG(found.st_mode):
+        yield Source(path, error="The file could not be read: it is no regular file.")
+    elif _is_zip(path):
+        yield from _members(path, str(found.st_mtime_ns))
+    else:
+        yield Source(path, size=found.st_size, stamp=str(found.st_mtime_ns))
+
+
+def _members(path: str, stamp: str) -> Iterator[Source]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for number, info in enumerate(archive.infolist()):
+                if _is_member_wanted(archive, info):
+                    yield Source(
+                        path, number, info.filename, info.file_size, f"{stamp} {info.CRC:08x}"
+                    )
+    except (*_ZIP_DAMAGE, OSError) as error:
+        yield Source(path, error=f"The zip archive could not be read: {error}.")
+
+
+def _is_member_wanted(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
+    parts = PurePosixPath(info.filename).parts
+    if info.is_dir() or any(part.startswith((".", "__MACOSX")) for part in parts):
+        return False
+    name = parts[-1] if parts else ""
+    if name == _INDEX:
+        return False
+    if is_wanted(name) or _is_zip(name):
+        return True  # an archive in an archive becomes a row that says it was not read
+    try:
+        with archive.open(info) as member:
+            return is_scan(member.read(_HEAD))
+    except _ZIP_DAMAGE:
+        return False
+
+
+def is_wanted(name: str) -> bool:
+    """Whether a name says that the file is a picture or a scan."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def is_scan(head: bytes) -> bool:
+    """Whether a file that starts so is DICOM or NIfTI."""
+    return (
+        head[128:132] == b"DICM"
+        or head[344:348] in (b"n+1\0", b"ni1\0")
+        or head[4:8] in (b"n+2\0", b"ni2\0")
+    )
+
+
+def _is_zip(name: str) -> bool:
+    return name.lower().endswith(".zip")
+
+
+def _starts_as_scan(path: str) -> bool:
+    try:
+        with Path(path).open("rb") as file:
+            return is_scan(file.read(_HEAD))
+    except OSError:
+        return False
+
+
+def read_source(source: Source) -> bytes:
+    """The bytes of a source.
+
+    Raises:
+        ImageError: It is too large, or an archive's member cannot be unpacked.
+        OSError: The file cannot be read.
+    """
+    if source.error:
+        raise ImageError(source.error)
+    if source.size > MAX_FILE_BYTES:
+        raise _too_large(source.size)
+    if source.member is None:
+        with Path(source.path).open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    else:
+        try:
+            archive, members = _opened(source.path, source.stamp.split()[0])
+            with archive.open(members[source.member]) as member:
+                content = member.read(MAX_FILE_BYTES + 1)  # what the index says may be a lie
+        except (*_ZIP_DAMAGE, IndexError) as error:
+            raise ImageError(f"The archive's member could not be unpacked: {error}.") from error
+    if len(content) > MAX_FILE_BYTES:
+        raise _too_large(len(content))
+    return content
+
+
+def _too_large(size: int) -> ImageError:
+    return ImageError(
+        f"`file` must have at most {MAX_FILE_BYTES // 2**20} MiB. Received: {size:,} bytes",
+        kind="too-large",
+    )
+
+
+@lru_cache(maxsize=1)
+def _opened(path: str, stamp: str) -> tuple[zipfile.ZipFile, list[Any]]:
+    """The archive read last: its index is read once for all its members."""
+    archive = zipfile.ZipFile(path)
+    return archive, archive.infolist()
+
+
+def find_source(label: str) -> Source:
+    """The source that a row's `path` names, to show its picture again.
+
+    Raises:
+        ImageError: There is none any more.
+    """
+    if Path(label).is_file():
+        return next(_file(label))
+    path, inside, name = label.partition(INSIDE)
+    while inside and not Path(path).is_file():
+        more, inside, name = name.partition(INSIDE)
+        path = f"{path}{INSIDE}{more}"
+    if inside:
+        for source in _members(path, str(Path(path).stat().st_mtime_ns)):
+            if source.name == name and not source.error:
+                return source
+    raise ImageError(f"There is no such file any more: {label}")

@@ -1,0 +1,89 @@
+"""A worker process: one single-threaded interpreter, which decodes, classifies and writes parts."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from model.batch.chunks import Chunk
+from model.batch.rows import rows_of
+from model.batch.sources import Source
+from model.batch.store import Store
+from model.quiet import native_notices_silenced
+from model.runtime import Classifier
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""Environment of a worker: sums over several threads have other last digits, and cores are busy."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all workers of a run share."""
+
+    model: Path
+    plane: str
+    parts: Path
+
+
+class Worker:
+    """Classifies chunks."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.store = Store(job.parts)
+        with native_notices_silenced():
+            self.classifier = Classifier.load(job.model, threads=1)
+
+    def rows(self, source: Source) -> list[dict[str, Any]]:
+        """All rows of a source; see `model.batch.rows.rows_of`."""
+        return list(rows_of(source, self.classifier, self.job.plane))
+
+    def classify(self, chunk: Chunk) -> None:
+        """Classifies a chunk and writes its part."""
+        rows = [row for source in chunk.sources for row in self.rows(source)]
+        self.store.write(chunk.key, rows)
+
+
+_worker: Worker | None = None
+
+
+def start(job: Job) -> None:
+    """Initialises a process of the pool."""
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which winds us up
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _worker = Worker(job)
+
+
+def classify(chunk: Chunk) -> None:
+    """`Worker.classify` in a process that `start` initialised."""
+    _started().classify(chunk)
+
+
+def rows(source: Source) -> list[dict[str, Any]]:
+    """`Worker.rows` in a process that `start` initialised."""
+    return _started().rows(source)
+
+
+def model_hash() -> str:
+    """SHA-256 of the model, in a process that `start` initialised."""
+    return _started().classifier.sha256
+
+
+def _started() -> Worker:
+    if _worker is None:
+        raise RuntimeError("A worker must be initialised with `start` before it is given work")
+    return _worker
+
+
+def _end_with_parent() -> None:
+    """A killed parent leaves its pool waiting for ever otherwise."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,101 @@
+"""`python -m model classify --ray` on a real cluster of several nodes, on one machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from PIL import Image
+
+from model.batch.command import Batch, classify_to_file
+from model.batch.tables import read_rows
+from model.runtime import DEFAULT_MODEL_PATH
+
+pytest.importorskip("pyarrow", reason="pyarrow is not installed: requirements-scale.txt")
+ray_cluster = pytest.importorskip(
+    "ray.cluster_utils", reason="Ray is not installed: requirements-scale.txt"
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = ROOT / "data" / "samples"
+IMAGES = 1200
+NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray's own
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Phantoms under many names, no two files alike, and one that is no image."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    phantoms = [Image.open(path).convert("L") for path in sorted(SAMPLES.glob("*.png"))]
+    for number in range(IMAGES):
+        picture = phantoms[number % len(phantoms)].copy()
+        picture.putpixel((0, 0), number // len(phantoms))
+        picture.save(folder / f"{number:04d}.png", compress_level=1)
+    (folder / "broken.png").write_bytes(b"no image")
+    return folder
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    """A head and two more nodes, each with a core of its own."""
+    made = ray_cluster.Cluster(initialize_head=True, head_node_args=NODE)
+    try:
+        yield made
+    finally:
+        made.shutdown()
+
+
+def working_actor(node: Any) -> psutil.Process | None:
+    """A process of the node that has classified for a while."""
+    (raylet,) = node.all_processes["raylet"]
+    for process in psutil.Process(raylet.process.pid).children(recursive=True):
+        try:
+            name = " ".join(process.cmdline())
+            if "MapBatches(Actor)" in name and process.cpu_times().user > 3:
+                return process
+        except psutil.Error:
+            continue  # it has just ended
+    return None
+
+
+def test_no_row_is_lost_or_doubled_when_a_node_is_killed(
+    cluster: Any, images: Path, tmp_path: Path
+) -> None:
+    lost, _ = cluster.add_node(**NODE), cluster.add_node(**NODE)
+    out = tmp_path / "predictions"
+    command = ("classify", images, "--out", out, "--ray", cluster.address, "--workers", "3")
+    with subprocess.Popen(
+        [sys.executable, "-m", "model", *map(str, command)],
+        cwd=ROOT, env=os.environ, stderr=subprocess.PIPE, text=True,
+    ) as job:  # fmt: skip
+        limit = time.monotonic() + 300
+        while working_actor(lost) is None:
+            assert job.poll() is None, f"ended before a node was killed: {job.stderr.read()}"  # type: ignore[union-attr]
+            assert time.monotonic() < limit, "no actor worked on the node that is to be killed"
+            time.sleep(0.05)
+        cluster.remove_node(lost, allow_graceful=False)
+        assert job.poll() is None
+        _, said = job.communicate(timeout=300)
+    assert job.returncode == 0, said
+    assert said.splitlines()[-1] == f"{IMAGES + 1:,} files, {IMAGES + 1:,} rows, 1 not readable"
+
+    local = tmp_path / "local.parquet"
+    classify_to_file(Batch([str(images)], DEFAULT_MODEL_PATH), local)
+    assert in_order(out) == in_order(local)
+    assert (tmp_path / "predictions.html").exists()
+    assert not (tmp_path / "predictions.parts").exists()
+
+
+def in_order(out: Path) -> list[str]:
+    """Every row of an output in full, sorted; `repr` tells floats apart to the last bit."""
+    return sorted(map(repr, read_rows(out)))
