@@ -26,7 +26,10 @@ ray_cluster = pytest.importorskip(
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "data" / "samples"
 IMAGES = 1200
-NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
+NODE = {  # without what the test does not need: each process takes seconds to start
+    "num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False,
+    "no_monitor": True, "include_log_monitor": False,
+}  # fmt: skip
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray's own
 

@@ -1,0 +1,109 @@
+"""Writes the figures of `benchmarks/reports/batch.json` into docs/scaling.md.
+
+`python -m benchmarks.scaling` replaces what stands between the page's markers, as
+`benchmarks.readme` does for README.md; `--check` only says whether that would change it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from benchmarks.readme import render
+from benchmarks.tables import REPORTS, ROOT, read_report, refresh, table
+
+PAGE = ROOT / "docs" / "scaling.md"
+REPORT = REPORTS / "batch.json"
+
+
+def sections(report: dict[str, Any]) -> dict[str, str]:
+    """Markdown of each section of the page, from the report."""
+    return {
+        "batch": batch(report),
+        "ray": ray(report),
+        "computed": computed(report),
+        "price": price(report["computed"]["price"]),
+    }
+
+
+def batch(report: dict[str, Any]) -> str:
+    """What was measured on one machine."""
+    steps, busy, threads = report["steps"], report["steps_all_cores"], report["threads"]
+    workers = report["workers"]
+    rows = [
+        [f"`classify`, {run['images']:,} images, {workers} processes",
+         f"{run['images_a_second']:.0f} images/s, start included (aim 150)",
+         f"{run['peak_megabytes']:.0f} MB"]
+        for run in report["processes"]
+    ]  # fmt: skip
+    again = report["resumed"]
+    rows += [
+        [f"{workers} threads in one process instead, {threads['images']:,} images",
+         f"{threads['images_a_second']:.0f} images/s", ""],
+        [f"the same command again, {again['images']:,} images done already",
+         f"{again['seconds']:.1f} s", f"{again['peak_megabytes']:.0f} MB"],
+        ["one image, one core at work", f"{steps['decode_ms']:.1f} ms decoding and preparing, "
+         f"{steps['inference_ms']:.1f} ms inference", ""],
+        ["one image, all cores at work", f"{busy['decode_ms']:.1f} ms and "
+         f"{busy['inference_ms']:.1f} ms", ""],
+        ["core time of an image against the sum of its steps, one core at work",
+         f"{steps['ratio']:.2f} times (aim at most 1.3)", ""],
+        ["the same, all cores at work", f"{busy['ratio']:.2f} times", ""],
+    ]  # fmt: skip
+    return table((f"on {report['machine']}", "", "peak memory"), rows)
+
+
+def ray(report: dict[str, Any]) -> str:
+    """Ray Data with one and two actors, and how much the second gains."""
+    if "ray" not in report:
+        return "Not measured yet: `python -m benchmarks.batch --ray`."
+    runs = report["ray"]["runs"]
+    rows = [
+        [f"{run['actors']}", f"{run['images']:,}", f"{run['seconds']:.1f} s",
+         f"{run['images_a_second']:.0f}",
+         f"{run['images_a_second'] / runs[0]['images_a_second']:.2f}"]
+        for run in runs
+    ]  # fmt: skip
+    head = (f"actors, Ray {report['ray']['version']}", "images", "time, start included",
+            "images/s", "times one actor")  # fmt: skip
+    return table(head, rows)
+
+
+def computed(report: dict[str, Any]) -> str:
+    """How long ten million images would take."""
+    found = report["computed"]
+    rows = [
+        [nodes, f"{int(nodes) * found['price']['cores']:,}", _hours(hours)]
+        for nodes, hours in found["hours_for_ten_million"].items()
+    ]
+    return table(("nodes", "virtual cores", "ten million images (computed)"), rows) + (
+        f"\n\nComputed from the rate of one core above, not measured: it assumes "
+        f"{found['assumes']}. A million images would cost about "
+        f"${found['dollars_a_million']:.2f} of machine time."
+    )
+
+
+def price(found: dict[str, Any]) -> str:
+    """Whose price that is."""
+    return (
+        f"The price is the list price of `{found['instance']}` ({found['cores']} virtual cores) at "
+        f"{found['provider']}: ${found['dollars_an_hour']} an hour, as known in {found['known']}."
+    )
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.1f} hours" if hours >= 1 else f"{hours * 60:.0f} minutes"
+
+
+def main() -> int:
+    """Updates docs/scaling.md; with `--check` returns 1 where it would change."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    text = render(PAGE.read_text(encoding="utf-8"), sections(read_report(REPORT)))
+    return refresh(PAGE, text, check=check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
