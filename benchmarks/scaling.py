@@ -15,6 +15,7 @@ from benchmarks.tables import REPORTS, ROOT, read_report, refresh, table
 
 PAGE = ROOT / "docs" / "scaling.md"
 REPORT = REPORTS / "batch.json"
+QUIET = 0.5  # the load average below which a machine has nothing else to do
 
 
 def sections(report: dict[str, Any]) -> dict[str, str]:
@@ -51,7 +52,14 @@ def batch(report: dict[str, Any]) -> str:
          f"{steps['ratio']:.2f} times (aim at most 1.3)", ""],
         ["the same, all cores at work", f"{busy['ratio']:.2f} times", ""],
     ]  # fmt: skip
-    return table((f"on {report['machine']}", "", "peak memory"), rows)
+    found = table((f"on {report['machine']}", "", "peak memory"), rows)
+    load = report["load_before"]
+    if load > QUIET:
+        found += (
+            f"\n\n**Measured beside other work** (load average {load:.1f} on {workers} cores "
+            "before it began): the rates are too low and say nothing about the aims."
+        )
+    return found
 
 
 def ray(report: dict[str, Any]) -> str:

@@ -163,7 +163,8 @@ def _classify(options: argparse.Namespace) -> None:
                 batch, options.out, fresh=options.fresh, summary=options.summary
             )
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
+        again = "goes on from here" if options.out and not options.ray else "starts anew"
+        print(f"stopped; the same command {again}", file=sys.stderr)
         sys.exit(130)
     said = f"{outcome.files:,} files, {outcome.rows:,} rows, {outcome.errors:,} not readable"
     if outcome.skipped:

@@ -21,21 +21,23 @@ from PIL import Image
 
 from model.__main__ import main
 from model.batch.chunks import Chunk
+from model.batch.cluster import Actor, write_listing
 from model.batch.command import Batch, Outcome, classify_to_file
 from model.batch.pool import AHEAD, KILLED, Pool
 from model.batch.rows import COLUMNS, NOT_AN_MRI, reason
-from model.batch.sources import Source
+from model.batch.sources import Source, list_sources
 from model.batch.store import Store
 from model.batch.tables import FORMATS, read_rows, write_rows
 from model.batch.worker import Job
 from model.config import CLASS_NAMES
 from model.preprocessing import load_image, prepare
-from model.runtime import DEFAULT_MODEL_PATH, Classifier, Prediction
+from model.runtime import DEFAULT_MODEL_PATH, Classifier, ModelFileError, Prediction
 from model.scans import read_scan
 from tests.scan_files import dicom, nifti
 from web import display
 
 ROOT = Path(__file__).resolve().parent.parent
+NUMBERS = dict.fromkeys(("confidence", "ood_score", *(f"probability_{n}" for n in CLASS_NAMES)))
 SAMPLES = sorted((ROOT / "data" / "samples").glob("*.png"))
 
 
@@ -332,3 +334,24 @@ def test_lines_on_standard_output_have_the_time_of_each(
     assert broken["error"] is not None
     assert broken["probabilities"] is None
     assert "3 files, 3 rows, 1 not readable" in said.err
+
+
+def test_an_actor_on_a_cluster_gives_the_same_rows(
+    mixed: Path, rows: list[dict[str, Any]], shipped: Classifier, tmp_path: Path
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    assert write_listing(list_sources([str(mixed)]), tmp_path) == 6
+    listing = parquet.read_table(tmp_path)
+    found = Actor(None, shipped.sha256, "axial", None)(listing).to_pylist()
+    # the last digits of sums are those of one thread: this process may have more
+    assert [row | NUMBERS for row in found] == [row | NUMBERS for row in rows]
+    with pytest.raises(ModelFileError, match=r"must be the driver's, 00\. Received: "):
+        Actor(None, "00", "axial", None)
+
+
+def test_ray_takes_a_new_folder_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed: requirements-scale.txt")
+    pytest.importorskip("ray", reason="Ray is not installed: requirements-scale.txt")
+    for out in (tmp_path, tmp_path / "x.parquet"):
+        assert main(["classify", str(SAMPLES[0]), "--ray", "--out", str(out)]) == 1
+        assert "must be a folder that does not exist yet for --ray" in capsys.readouterr().err

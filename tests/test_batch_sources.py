@@ -65,6 +65,12 @@ def test_arguments_keep_their_order_and_patterns_are_sorted(tree: Path) -> None:
     ]
 
 
+def test_a_pattern_for_all_below_lists_nothing_twice(tree: Path) -> None:
+    (tree / "b" / "loop").unlink()
+    assert sorted(labels(f"{tree}/**")) == sorted(labels(tree))
+    assert labels(f"{tree}/[ab]*") == labels(tree / "a.jpeg", tree / "b")
+
+
 @pytest.mark.parametrize(
     ("name", "said"), [("none.png", "a file, a folder or a pattern"), ("*.tif", "at least one")]
 )

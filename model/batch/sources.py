@@ -11,7 +11,7 @@ import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -82,16 +82,18 @@ def list_sources(paths: Sequence[str]) -> Iterator[Source]:
     """Every source that the arguments name, as they are found.
 
     Args:
-        paths: Files (taken whatever their names), folders (with all below; hidden ones and links
-            to folders are passed over), patterns and zip archives.
+        paths: Files (taken whatever they are), folders (with all below), patterns and zip
+            archives. Of folders, patterns and archives, pictures and scans are taken; hidden ones
+            and links to folders are passed over.
     """
     for path in paths:
         if Path(path).exists() or not glob.has_magic(path):
-            found: Iterable[str] = (path,)
-        else:
-            found = in_order(_matching(path))
-        for name in found:
-            yield from _below(name) if Path(name).is_dir() else _file(name)
+            yield from _below(path) if Path(path).is_dir() else _file(path)
+            continue
+        below = "**" not in path  # which matches what lies in folders by itself
+        for found in in_order(_matching(path)):
+            if below or not Path(found).is_dir():
+                yield from _entry(found, Path(found).name)
 
 
 def _matching(pattern: str) -> Iterator[str]:
