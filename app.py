@@ -58,7 +58,7 @@ def create_app(
 
     from model.runtime import DEFAULT_MODEL_PATH, ModelFileError
     from web import analyse, api, images, metrics, model_card, openapi, pages, uploads
-    from web.admission import Admission
+    from web.admission import Admission, cores
     from web.card_reports import ReportError, load_reports
     from web.compression import register_compression
     from web.display import compile_templates, register_display
@@ -89,7 +89,7 @@ def create_app(
     # static addresses carry their content's hash, as the versioned images do
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = images.A_YEAR
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    predictions = Predictions(model, gallery, Admission(settings.max_waiting))
+    predictions = Predictions(model, gallery, Admission(settings.max_waiting, cores()))
     state = State(gallery, predictions, Readiness(predictions))
     attach(app, state)
     model_card.attach(app, card)

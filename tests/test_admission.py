@@ -42,6 +42,12 @@ def classifier() -> GatedClassifier:
     return GatedClassifier()
 
 
+def one_turn(app: Flask) -> Flask:
+    """The app as on a machine with one core."""
+    app.extensions["brain_mri"].predictions.admission.width = 1
+    return app
+
+
 @pytest.fixture
 def busy(make_app: Callable[..., Flask], gallery_dir: Any) -> Flask:
     return make_app(gallery_dir, MAX_WAITING="1")
@@ -96,17 +102,38 @@ def test_turns_come_in_order_and_one_at_a_time() -> None:
             futures = []
             for number in range(8):
                 futures.append(pool.submit(take, number))
-                while len(admission._queue) < number + 2:
+                while len(admission._queue) < number + 1:
                     time.sleep(0.001)
         for future in futures:
             future.result()
     assert order == list(range(8))
 
 
+def test_as_many_have_a_turn_as_there_are_cores() -> None:
+    admission = Admission(9, width=3)
+    inside = threading.Semaphore(0)
+    leave = threading.Event()
+
+    def take() -> None:
+        with admission.turn():
+            inside.release()
+            assert leave.wait(30)
+
+    with ThreadPoolExecutor(5) as pool:
+        futures = [pool.submit(take) for _ in range(5)]
+        for _ in range(3):
+            assert inside.acquire(timeout=30)
+        assert not inside.acquire(timeout=0.2)
+        leave.set()
+        for future in futures:
+            future.result()
+    assert admission._running == 0
+
+
 def test_a_volume_lets_others_through_between_two_slices(
     make_app: Callable[..., Flask], gallery_dir: Any, classifier: GatedClassifier
 ) -> None:
-    app = make_app(gallery_dir)
+    app = one_turn(make_app(gallery_dir))
     volume = nifti(np.stack([white_share(1)] * 6, axis=2).astype(np.int16))
     with ThreadPoolExecutor(2) as pool:
         long = pool.submit(
@@ -115,7 +142,7 @@ def test_a_volume_lets_others_through_between_two_slices(
         assert classifier.entered.acquire(timeout=30)
         short = pool.submit(post, app.test_client(), PREDICTIONS, ("a.png", png(white_share(1))))
         queue = app.extensions["brain_mri"].predictions.admission._queue
-        while len(queue) < 2:
+        while not queue:
             time.sleep(0.005)
         classifier.let.release(2)  # a slice, and the one who came after it
         assert short.result(timeout=30).status_code == 200
@@ -140,7 +167,7 @@ def test_files_are_decoded_while_the_network_is_busy(
 
     real = uploads.prepare
     monkeypatch.setattr(uploads, "prepare", prepare)
-    app = make_app(gallery_dir)
+    app = one_turn(make_app(gallery_dir))
     with ThreadPoolExecutor(2) as pool:
         files = [("a.png", png(white_share(1))), ("b.png", png(white_share(5)))]
         answers = [pool.submit(post, app.test_client(), PREDICTIONS, file) for file in files]
@@ -196,6 +223,7 @@ def test_health_does_not_wait_for_the_network(
         assert answer.result(timeout=30).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("explain", "count"), [(False, 20), (True, 2)])
 def test_sixteen_threads_answer_exactly_as_one(explain: bool, count: int) -> None:
     """The shipped network, one interpreter: no answer is mixed up with another's."""

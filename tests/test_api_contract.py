@@ -18,11 +18,9 @@ REFUSALS = [400, 404, 405, 413, 415, 422]  # 413 also stands for too many files
 config = schemathesis.Config.from_dict(
     {"seed": 1, "checks": {"negative_data_rejection": {"expected-statuses": REFUSALS}}}
 )
-schema = schemathesis.openapi.from_wsgi(
-    "/api/openapi.json",
-    create_app({"WARM_UP": "0", "LOG_LEVEL": "ERROR"}, StubClassifier()),
-    config=config,
-)
+app = create_app({"WARM_UP": "0", "LOG_LEVEL": "ERROR", "RATE_LIMIT": "off"}, StubClassifier())
+app.extensions["brain_mri"].readiness.start().join(60)  # /readyz answers 503 until then
+schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app, config=config)
 VOLUME = nifti(np.arange(60, dtype=np.int16).reshape(3, 4, 5))
 # No schema says which bytes are an image, nor which slices it has: any bytes are right by it.
 BEYOND_SCHEMAS: dict[str, list[CheckFunction]] = {"POST": [positive_data_acceptance]}

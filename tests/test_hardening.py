@@ -250,6 +250,7 @@ def test_until_then_it_says_why_and_tests_once(
     client: FlaskClient, web_app: Flask, classifier: StubClassifier
 ) -> None:
     admission = web_app.extensions["brain_mri"].predictions.admission
+    admission.width = 1
     readiness = web_app.extensions["brain_mri"].readiness
     with admission.turn():  # the network is busy with somebody else
         for _ in range(3):

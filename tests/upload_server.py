@@ -40,7 +40,7 @@ def say(line: str) -> None:
 
 
 def main() -> None:
-    app = create_app({"WARM_UP": "0", "LOG_LEVEL": "ERROR"})
+    app = create_app({"WARM_UP": "0", "LOG_LEVEL": "ERROR", "RATE_LIMIT": "off"})
     server = make_server("127.0.0.1", 0, app, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

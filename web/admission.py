@@ -3,12 +3,14 @@
 A request takes a place before its body is read and keeps it until it is answered; past MAX_WAITING
 places it gets 503 and Retry-After instead. With a place it waits for its turn, once for each file
 or slice, first come first served: a volume of 200 slices lets others through between two of them.
-The network is held for the inference alone, never while a file is read or decoded.
+A turn is the inference and its heat map, never the reading or decoding of a file. As many have one
+at a time as there are cores: the interpreter serves one, the others work on their heat maps.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from collections import deque
@@ -38,16 +40,19 @@ class Admission:
 
     Args:
         limit: Requests that may wait for or use the network at a time.
+        width: Turns at a time.
         seconds: What a turn is thought to take until some have been timed.
     """
 
-    def __init__(self, limit: int, seconds: float = 0.1) -> None:
+    def __init__(self, limit: int, width: int = 1, seconds: float = 0.1) -> None:
         self.limit = limit
+        self.width = width
         self.refused = 0
         self._places = 0
         self._bytes = 0
         self._mean = seconds
-        self._queue: deque[threading.Event] = deque()  # the first one has its turn
+        self._running = 0
+        self._queue: deque[threading.Event] = deque()
         self._lock = threading.Lock()
 
     @property
@@ -76,17 +81,21 @@ class Admission:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """The network for one inference; entering waits for those who came before."""
-        ticket = threading.Event()
-        with self._lock:
-            self._queue.append(ticket)
-            if self._queue[0] is ticket:
-                ticket.set()
-        ticket.wait()
+        self._wait()
         started = time.perf_counter()
         try:
             yield
         finally:
             self._pass_on(time.perf_counter() - started)
+
+    def _wait(self) -> None:
+        with self._lock:
+            if self._running < self.width:  # then nobody waits
+                self._running += 1
+                return
+            ticket = threading.Event()
+            self._queue.append(ticket)
+        ticket.wait()
 
     def _take(self, size: int) -> None:
         with self._lock:
@@ -100,10 +109,18 @@ class Admission:
     def _pass_on(self, seconds: float) -> None:
         with self._lock:
             self._mean += LEARNING * (seconds - self._mean)
-            self._queue.popleft()
             if self._queue:
-                self._queue[0].set()
+                self._queue.popleft().set()  # the turn goes over
+            else:
+                self._running -= 1
 
     def _retry_after(self) -> int:
         """Seconds until those who have a place now are answered, if each has one turn."""
-        return min(max(math.ceil(self._places * self._mean), 1), LONGEST_WAIT)
+        return min(max(math.ceil(self._places * self._mean / self.width), 1), LONGEST_WAIT)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
