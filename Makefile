@@ -107,8 +107,8 @@ train: $(STAMP_DEV) ## train on DATA=data/raw under PROTOCOL=official, into OUT=
 score: $(STAMP_DEV) ## test the run in OUT under its protocol
 	@exec $(DEV) -m model score --data "$(DATA)" --run "$(OUT)"
 
-export: $(STAMP_DEV) ## make the files the server loads from the run in OUT
-	@exec $(DEV) -m model export --run "$(OUT)"
+export: $(STAMP_DEV) ## make the files the server loads from the run in OUT; DATA shows the ranges
+	@exec $(DEV) -m model export --run "$(OUT)" --data "$(DATA)"
 
 calibrate: $(STAMP_DEV) ## fit the constants that tell when to trust them, on DATA
 	@exec $(DEV) -m model calibrate --data "$(DATA)"

@@ -20,15 +20,15 @@ from model.pointing import DEFAULT, HeatMethod, compute, hits, overlaps, summari
 from model.shortcuts import Images, Labels, Outlined
 from model.tail import Array
 
-SERVED_CUTS = ("conv7", "elu7", "conv8", "elu8")
+SERVED_CUTS = ("elu6", "conv7", "elu7", "conv8", "elu8")
 """Cuts whose features follow from the maps that the exported file gives."""
 
 KINDS: tuple[HeatMethod, ...] = (
     DEFAULT,
-    HeatMethod(("conv7",)),
-    HeatMethod(("conv7",), target="logit", sigma=8.0),
-    *(HeatMethod((cut,), sigma=8.0) for cut in ("elu7", "conv8", "elu6", "elu4", "elu3")),
-    *(HeatMethod((cut,), method="gradcam", sigma=8.0) for cut in ("conv7", "elu7", "elu8")),
+    HeatMethod(DEFAULT.cuts),
+    HeatMethod(DEFAULT.cuts, target="logit", sigma=8.0),
+    *(HeatMethod((cut,), sigma=8.0) for cut in ("elu3", "elu4", "conv7", "elu7", "conv8")),
+    *(HeatMethod((cut,), method="gradcam", sigma=8.0) for cut in ("elu6", "conv7", "elu8")),
 )
 GRADIENT = "gradient x input sigma8"
 GRADIENT_SIZE = "|gradient x input| sigma8"

@@ -77,7 +77,10 @@ def _train(options: argparse.Namespace) -> None:
     figure = (
         "no validation images" if math.isnan(accuracy) else f"validation accuracy {accuracy:.4f}"
     )
-    print(f"{finished}: {figure}; next: python -m model export --run {result.folder}")
+    print(
+        f"{finished}: {figure}; next: python -m model export --run {result.folder} "
+        f"--data {options.data}"
+    )
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -262,7 +265,7 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="make the files the server needs from a run")
     export.add_argument("--run", type=Path, required=True, help="folder of a finished run")
     export.add_argument("--out", type=Path, default=ARTIFACTS)
-    export.add_argument("--quantization", choices=QUANTIZATIONS, default="dynamic")
+    export.add_argument("--quantization", choices=QUANTIZATIONS, default="int8")
     export.add_argument("--data", type=Path, help="dataset folder, for int8's calibration images")
     export.add_argument(
         "--mirrored", action=argparse.BooleanOptionalAction, default=True,

@@ -10,6 +10,8 @@ cut; maps float32 (n, side, side), signed; heat maps float32 (n, 224, 224) in [0
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,6 +68,8 @@ def evidence(tail: Tail, features: Array, directions: Array, method: str = "hire
     """
     if method not in METHODS:
         raise ValueError(f"`method` must be one of {', '.join(METHODS)}. Received: {method!r}")
+    if method == "hirescam":
+        return tail.evidence(features, directions)
     return combine(features, tail.gradient(features, directions), method)
 
 
@@ -75,21 +79,6 @@ def combine(features: Array, gradient: Array, method: str = "hirescam") -> Array
         gradient = gradient.mean(axis=(1, 2), keepdims=True)  # (n, 1, 1, channels)
     maps: Array = np.einsum("nhwc,nhwc->nhw", features, np.broadcast_to(gradient, features.shape))
     return maps
-
-
-def before_elu(maps: Array) -> Array:
-    """What went into ELU: turns the exported file's `maps` into features at the cut "conv7".
-
-    Args:
-        maps: float32, any shape, above -1 but for rounding.
-
-    Returns:
-        float32, the shape of `maps`. Where ELU has rounded to -1 the value is lost; the lowest
-        that float32 tells from it, about -16.6, stands in, where ELU's gradient is zero as well.
-    """
-    lowest = np.nextafter(np.float32(-1), np.float32(0))
-    inverted = np.log1p(np.clip(maps, lowest, 0))
-    return np.asarray(np.where(maps > 0, maps, inverted), dtype=np.float32)
 
 
 def direction(labels: NDArray[np.int64], target: str = "contrast") -> Array:
@@ -152,10 +141,7 @@ def upsample(maps: Array, cut: str) -> Array:
         float32 (n, 224, 224). Beyond the outermost cells' centres it fades, so that the largest
         value always lies at a cell's centre and never in the image's corner.
     """
-    side, step, first = geometry(cut)
-    places = (np.arange(IMAGE_SIZE) - first) / step
-    weights = np.maximum(0, 1 - np.abs(places[:, np.newaxis] - np.arange(side)))  # (224, side)
-    matrix = weights.astype(np.float32)
+    matrix = _enlarging(cut)
     enlarged: Array = matrix @ maps @ matrix.T
     return enlarged
 
@@ -184,8 +170,23 @@ def scaled(maps: Array) -> Array:
 
 def smooth(maps: Array, sigma: float) -> Array:
     """Gaussian smoothing of (n, 224, 224) maps, sigma in pixels, rim renormalised."""
-    pixels = np.arange(IMAGE_SIZE)
-    matrix = np.exp(-((pixels[:, np.newaxis] - pixels) ** 2) / (2 * sigma**2))
-    matrix = (matrix / matrix.sum(axis=1, keepdims=True)).astype(np.float32)
+    matrix = _smoothing(sigma)
     blurred: Array = matrix @ maps @ matrix.T
     return blurred
+
+
+@cache
+def _enlarging(cut: str) -> Array:
+    """Bilinear weights of the cells along one side: (224, side)."""
+    side, step, first = geometry(cut)
+    places = (np.arange(IMAGE_SIZE) - first) / step
+    weights = np.maximum(0, 1 - np.abs(places[:, np.newaxis] - np.arange(side)))
+    return weights.astype(np.float32)
+
+
+@cache
+def _smoothing(sigma: float) -> Array:
+    """Gaussian weights of the pixels along one side: (224, 224), each row's sum 1."""
+    pixels = np.arange(IMAGE_SIZE)
+    matrix = np.exp(-((pixels[:, np.newaxis] - pixels) ** 2) / (2 * sigma**2))
+    return np.asarray(matrix / matrix.sum(axis=1, keepdims=True), dtype=np.float32)

@@ -116,19 +116,20 @@ def with_features(model: keras.Model) -> keras.Model:
         model: The folded network.
 
     Returns:
-        A model of the same layers that gives a dictionary: `probabilities` (batch, 4); `maps`
-        (batch, 14, 14, 256), the last convolution of that size through ELU, without the pooling
-        that may follow it; `features` (batch, 512), mean and standard deviation of its channels.
+        A model of the same layers that gives a dictionary: `probabilities` (batch, 4); `features`
+        (batch, 512), mean and standard deviation of the channels of the last convolution of 14 x
+        14 cells, through ELU and without the pooling that may follow it; `maps` (batch, 14, 14,
+        256), what goes into that convolution.
     """
     ops = keras.ops
     convolutions = [x for x in model.layers if isinstance(x, keras.layers.Conv2D)]
     last = [x for x in convolutions if tuple(x.output.shape[1:]) == MAP_SHAPE][-1]
-    maps = ops.elu(last.output)  # ELU rises, so pooling before or after it is the same
-    mean = ops.mean(maps, axis=(1, 2), keepdims=True)  # (batch, 1, 1, 256)
-    deviation = ops.sqrt(ops.mean(ops.square(maps - mean), axis=(1, 2)))  # (batch, 256)
+    seen = ops.elu(last.output)  # ELU rises, so pooling before or after it is the same
+    mean = ops.mean(seen, axis=(1, 2), keepdims=True)  # (batch, 1, 1, 256)
+    deviation = ops.sqrt(ops.mean(ops.square(seen - mean), axis=(1, 2)))  # (batch, 256)
     features = ops.concatenate([ops.squeeze(mean, axis=(1, 2)), deviation], axis=-1)
     return keras.Model(
-        model.input, {"probabilities": model.output, "features": features, "maps": maps}
+        model.input, {"probabilities": model.output, "features": features, "maps": last.input}
     )
 
 

@@ -1,10 +1,10 @@
 """The heat map that the server shows: from the exported file's deep map, in NumPy.
 
 HiResCAM (Draelos and Carin 2020, arXiv:2011.08891) of the contrast between a class and "notumor"
-at the seventh convolution. The layers after it are `heat_map.npz` beside the model, written by
-`python -m model export` and listed with its hash in `metadata.json`.
+before the seventh convolution. The layers from there on are `heat_map.npz` beside the model,
+written by `python -m model export` and listed with its hash in `metadata.json`.
 
-Data contract: maps float32 (14, 14, 256), the seventh convolution through ELU, before its pooling;
+Data contract: maps float32 (14, 14, 256), what goes into the seventh convolution;
 heat maps float32 (112, 112) in [0, 1], row-major over the image as the network sees it.
 """
 
@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import CLASS_NAMES, IMAGE_SIZE
-from model.explanation import before_elu, explain
+from model.explanation import explain
 from model.head import head_mask, mask_outside
 from model.tail import Array, Tail, weighted_layers
 
 HEAT_FILE = "heat_map.npz"
-CUT = "conv7"
+CUT = "elu6"
 TARGET = "contrast"
 SIGMA = 8.0
 METHOD = f"HiResCAM, {CUT}, {TARGET}, sigma {SIGMA:g} px"
@@ -82,8 +82,7 @@ class Explainer:
                 f"`label` must be one of {', '.join(self._class_names)}. Received: {label!r}"
             )
         labels = np.array([self._class_names.index(label)])
-        features = before_elu(maps[np.newaxis])
-        heat = explain(self._tail, features, labels, target=TARGET, sigma=SIGMA)[0]
+        heat = explain(self._tail, maps[np.newaxis], labels, target=TARGET, sigma=SIGMA)[0]
         return Explanation(label, METHOD, shrink(mask_outside(heat, head_mask(image))))
 
 

@@ -193,7 +193,7 @@ def test_train_uses_the_official_protocol_and_no_outlines_unless_told(
     assert trained["outlines"] is None
     assert capsys.readouterr().out == (
         f"{dataset / 'run' / 'model.keras'}: validation accuracy 0.8750; next: "
-        f"python -m model export --run {dataset / 'run'}\n"
+        f"python -m model export --run {dataset / 'run'} --data {dataset}\n"
     )
 
 

@@ -70,10 +70,11 @@ def test_logits_and_gradient_equal_tensorflow_s(shipped: Any, images: np.ndarray
     assert features.shape[1:3] == (side, side)
 
 
-def test_maps_are_features_times_gradient(shipped: Any, images: np.ndarray) -> None:
+@pytest.mark.parametrize("cut", ["elu6", "conv7", "elu7"])  # a convolution, a pool, a convolution
+def test_maps_are_features_times_gradient(shipped: Any, images: np.ndarray, cut: str) -> None:
     directions = direction(LABELS, "logit")
-    features, _, gradient = autodiff(shipped, "conv7", images, directions)
-    tail = Tail.from_keras(shipped, "conv7")
+    features, _, gradient = autodiff(shipped, cut, images, directions)
+    tail = Tail.from_keras(shipped, cut)
     scale = np.abs((features * gradient).sum(axis=3)).max()
     hires = evidence(tail, features, directions)
     np.testing.assert_allclose(hires, (features * gradient).sum(axis=3), atol=1e-4 * scale)

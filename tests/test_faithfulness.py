@@ -22,7 +22,6 @@ from benchmarks.heat_map_methods import (
 )
 from benchmarks.heat_map_phantoms import cached
 from model.dataset import to_float
-from model.explanation import before_elu
 from model.faithfulness import blur, faithfulness, fractions, random_maps, rank_correlation
 from model.pointing import DEFAULT
 from model.shortcuts import Outlined
@@ -94,16 +93,6 @@ def test_rank_correlation() -> None:
     # 1 - 6 * sum(d^2) / (n (n^2 - 1)) with d = 0, 1, -1, 0
     assert rank_correlation(rising, rising[[0, 2, 1, 3]]) == pytest.approx(1 - 12 / 60)
     assert np.isnan(rank_correlation(rising, np.ones(4, np.float32)))
-
-
-def test_before_elu_undoes_elu() -> None:
-    x = np.array([-30.0, -5.0, -0.5, -1e-6, 0.0, 0.3, 40.0], np.float32)
-    found = before_elu(np.asarray(keras.ops.elu(x)))
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found[1:], x[1:], rtol=1e-4, atol=1e-7)
-    assert np.isfinite(found[0])
-    assert found[0] == pytest.approx(np.log(2.0**-24), rel=1e-5)
-    assert np.isfinite(before_elu(np.array([-1.01], np.float32))).all()  # rounding below -1
 
 
 def test_gradient_times_input_of_a_linear_network() -> None:

@@ -301,10 +301,10 @@ def heat_maps(reports: Reports) -> Mapping[str, Any]:
 
 
 COMPARED = (
-    "elu6 hirescam contrast sigma8",
+    "conv7 hirescam contrast sigma8",
     "elu3 hirescam contrast sigma8",
     "gradient x input sigma8",
-    "conv7 gradcam contrast sigma8",
+    "elu6 gradcam contrast sigma8",
     "middle of the head",
     "random",
 )

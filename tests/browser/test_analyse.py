@@ -389,7 +389,7 @@ SMALL = """
 """
 
 
-@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.parametrize("width", [320, 390, 640, 1280])  # 640: 1280 pixels zoomed to 200%
 def test_nothing_overflows_sideways(
     open_page: OpenPage, files: dict[str, Path], width: int
 ) -> None:

@@ -25,7 +25,7 @@ def test_without_javascript_there_is_nothing_to_press(open_page: Callable[..., P
     expect(page.get_by_role("heading", name="Classify images")).to_be_visible()
 
 
-@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.parametrize("width", [320, 390, 640, 1280])  # 640: 1280 pixels zoomed to 200%
 def test_nothing_overflows_sideways(open_page: Callable[..., Page], width: int) -> None:
     page = open_page("/api", viewport={"width": width, "height": 800})
     root = "document.documentElement"

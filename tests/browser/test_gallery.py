@@ -292,7 +292,7 @@ def test_dark_mode_follows_the_system_and_the_choice_is_kept(
     expect(button).to_have_attribute("aria-pressed", "false")
 
 
-@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.parametrize("width", [320, 390, 640, 1280])  # 640: 1280 pixels zoomed to 200%
 @pytest.mark.parametrize("path", ["/", "/?class=notumor&result=wrong", "/samples/glioma-01"])
 def test_nothing_overflows_sideways(open_page: Callable[..., Page], path: str, width: int) -> None:
     page = open_page(path, viewport={"width": width, "height": 800})

@@ -50,7 +50,7 @@ def at(path: str) -> re.Pattern[str]:
     return re.compile(re.escape(path) + "$")
 
 
-@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.parametrize("width", [320, 390, 640, 1280])  # 640: 1280 pixels zoomed to 200%
 def test_nothing_overflows_sideways(open_page: Callable[..., Page], width: int) -> None:
     page = open_page("/model", viewport={"width": width, "height": 800})
     page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
