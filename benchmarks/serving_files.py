@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import io
 import struct
@@ -22,6 +23,7 @@ PHOTO = (4000, 3000)  # pixels of a telephone's photo
 VOLUME = (96, 112, 96)  # voxels of a head at 2 mm
 
 
+@functools.cache
 def phantom_image(index: int, size: int = 224) -> NDArray[np.uint8]:
     """The `index`-th phantom: uint8 (size, size), the classes in turn."""
     label = LABELS[index % len(LABELS)]
