@@ -142,8 +142,7 @@ def upsample(maps: Array, cut: str) -> Array:
         value always lies at a cell's centre and never in the image's corner.
     """
     matrix = _enlarging(cut)
-    enlarged: Array = matrix @ maps @ matrix.T
-    return enlarged
+    return np.asarray(matrix @ maps @ matrix.T, dtype=np.float32)
 
 
 def heat_maps(maps: Array, cut: str, *, sigma: float = 0.0) -> Array:
@@ -171,8 +170,7 @@ def scaled(maps: Array) -> Array:
 def smooth(maps: Array, sigma: float) -> Array:
     """Gaussian smoothing of (n, 224, 224) maps, sigma in pixels, rim renormalised."""
     matrix = _smoothing(sigma)
-    blurred: Array = matrix @ maps @ matrix.T
-    return blurred
+    return np.asarray(matrix @ maps @ matrix.T, dtype=np.float32)
 
 
 @cache
@@ -181,7 +179,7 @@ def _enlarging(cut: str) -> Array:
     side, step, first = geometry(cut)
     places = (np.arange(IMAGE_SIZE) - first) / step
     weights = np.maximum(0, 1 - np.abs(places[:, np.newaxis] - np.arange(side)))
-    return weights.astype(np.float32)
+    return np.asarray(weights, dtype=np.float32)
 
 
 @cache

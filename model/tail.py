@@ -109,6 +109,7 @@ class Tail:
         if first.kind != "conv":
             return np.asarray((features * self.gradient(features, directions)).sum(axis=3))
         assert first.kernel is not None
+        assert first.bias is not None
         products = _products(features, first.kernel)
         after = _gradient(rest, _gather(products) + first.bias, directions)
         return _spread(products, after)
@@ -198,7 +199,7 @@ def _products(x: Array, kernel: Array) -> Array:
     """Each cell times each of the 3 x 3 places of a kernel: (9, n, h, w, out)."""
     flat = x.reshape(-1, x.shape[3])
     found = np.matmul(flat, kernel.reshape(9, *kernel.shape[2:]))  # (9, n * h * w, out)
-    return found.reshape(9, *x.shape[:3], -1)
+    return np.asarray(found.reshape(9, *x.shape[:3], -1), dtype=np.float32)
 
 
 def _gather(products: Array) -> Array:
