@@ -85,7 +85,7 @@ def test_gunicorn_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("WEB_")]:
         monkeypatch.delenv(name)
     settings = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
-    assert (settings["workers"], settings["threads"], settings["graceful_timeout"]) == (1, 12, 20)
+    assert (settings["workers"], settings["threads"], settings["graceful_timeout"]) == (1, 20, 20)
     assert settings["graceful_timeout"] < 30  # the host kills after 30 s
     assert settings["worker_tmp_dir"] == ("/dev/shm" if Path("/dev/shm").is_dir() else None)
     assert settings["preload_app"] is False
