@@ -147,11 +147,12 @@ class DicomScan(Scan):
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")  # about padding and odd lengths
                 values = _grey(np.asarray(self._decoded(index)), dataset)
+                spacing = _spacing(dataset)
         except ImageError:
             raise
         except DAMAGE as error:
             raise ImageError(_advice(self._syntax, error)) from error
-        return as_square(values, _spacing(dataset))
+        return as_square(values, spacing)
 
     def _decoded(self, index: int) -> NDArray[Any]:
         options = as_pixel_options(self._dataset, **self._options)

@@ -143,3 +143,12 @@ def test_slices_of_many_rows_are_read_whole(kind: str) -> None:
     values = 2.0 * tall + 1
     expected = values if kind == "MONOCHROME2" else values.max() + values.min() - values
     assert pixels[:, 299:301].tolist() == expected.tolist()
+
+
+def test_an_unknown_kind_of_spacing_is_damage() -> None:
+    """Found by fuzzing: pydicom knows no values of the kind "ES"."""
+    content = dicom(RAMP, PixelSpacing=[0.5, 0.5])
+    place = content.index(b"\x28\x00\x30\x00DS")  # the tag (0028,0030), then its kind
+    with pytest.raises(ImageError, match="damaged DICOM") as caught:
+        read(content[: place + 4] + b"ES" + content[place + 6 :])
+    assert caught.value.kind == "damaged"
