@@ -1,8 +1,9 @@
 """`python -m model classify --ray`: the same job on Ray Data, here or on a cluster.
 
-The listing is made by the driver and read by the cluster a block at a time; each actor has one
-single-threaded interpreter. Files and output must be on storage that every node has at the same
-path; the code and the shipped model travel with the job.
+The driver writes the listing to disk in blocks; the cluster passes the names of the blocks around,
+and each actor, with one single-threaded interpreter, reads the block that it is given. Files and
+output must be on storage that every node has at the same path; the code and the shipped model
+travel with the job.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from model.quiet import native_notices_silenced
 from model.runtime import DEFAULT_MODEL_PATH, Classifier, ModelFileError
 
 BLOCK = 256
-"""Sources of a block: what is classified anew where a node is lost."""
-BATCH = 64
-"""Sources that an actor is given at a time."""
+"""Sources that an actor is given at a time, and what is classified anew where a node is lost."""
 FILE_ROWS = 16_384
 """Least rows of a file of the output, where there are as many."""
-ACTOR_CPUS = 0.9  # the rest of a core lists and writes: with whole cores they would wait for ever
+ACTOR_CPUS = 0.45
+"""An actor keeps a core busy, but asks for less than half of one: those of a lost node must find
+room on the others, or what they were given waits for ever. The rest is for writing."""
 TASK_CPUS = 0.05
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -54,10 +55,11 @@ class Actor:
         self.plane = plane
 
     def __call__(self, batch: Any) -> Any:
-        """Arrow table of listed sources to Arrow table of rows."""
+        """Arrow table with the paths of blocks to Arrow table of rows."""
         rows = [
             row
-            for text in batch["source"].to_pylist()
+            for path in batch["item"].to_pylist()
+            for text in Path(path).read_text(encoding="ascii").splitlines()
             for row in rows_of(Source(**json.loads(text)), self.classifier, self.plane)
         ]
         return arrow_table([{name: row[name] for name in COLUMNS} for row in rows])
@@ -103,14 +105,11 @@ def classify_on_ray(batch: Batch, out: Path, address: str, *, summary: bool = Tr
 
 
 def write_listing(sources: Iterable[Source], folder: Path) -> int:
-    """Writes the sources into Parquet files of `BLOCK` each; returns how many they are."""
-    import pyarrow
-    import pyarrow.parquet
-
+    """Writes the sources into files of `BLOCK` each, as JSON lines; returns how many they are."""
     sources, count = iter(sources), 0
     while block := [json.dumps(asdict(source)) for source in islice(sources, BLOCK)]:
-        table = pyarrow.table({"source": block})
-        pyarrow.parquet.write_table(table, folder / f"{count // BLOCK:09d}.parquet")
+        path = folder / f"{count // BLOCK:09d}.jsonl"
+        path.write_text("\n".join(block), encoding="ascii")
         count += len(block)
     return count
 
@@ -124,19 +123,16 @@ def _run(batch: Batch, sha256: str, listing: Path, rows: Path, address: str) -> 
         ray.data.DataContext.get_current().enable_progress_bars = (
             batch.progress and sys.stderr.isatty()
         )
-        blocks = sum(1 for _ in listing.iterdir())
-        actors = batch.workers or max(1, int(ray.cluster_resources()["CPU"]))
+        blocks = sorted(str(path) for path in listing.iterdir())
+        cores = max(1, int(ray.cluster_resources()["CPU"]))
+        most = min(batch.workers or cores, len(blocks))
         model = None if batch.model == DEFAULT_MODEL_PATH else str(batch.model.absolute())
-        sources = ray.data.read_parquet(
-            str(listing), override_num_blocks=blocks, num_cpus=TASK_CPUS
-        )
-        answers = sources.map_batches(
+        answers = ray.data.from_items(blocks, override_num_blocks=len(blocks)).map_batches(
             Actor,
             fn_constructor_args=(model, sha256, batch.plane, _folder(batch.paths)),
-            batch_size=BATCH,
+            batch_size=1,
             batch_format="pyarrow",
-            # a lost node takes its actors along: the job goes on with those that are left
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(actors, blocks)),
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most, initial_size=most),
             num_cpus=ACTOR_CPUS,
         )
         answers.write_parquet(
