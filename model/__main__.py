@@ -79,7 +79,7 @@ def _train(options: argparse.Namespace) -> None:
     )
     print(
         f"{finished}: {figure}; next: python -m model export --run {result.folder} "
-        f"--data {options.data}"
+        f"--data {options.data[0]}"
     )
 
 

@@ -143,7 +143,7 @@ def test_the_best_has_most_hits_then_overlap() -> None:
     assert not harmless(masking | {"with_mask": figures(5, 0.1)})
     assert served(DEFAULT.name)
     assert not served(MIDDLE)
-    assert not served("elu6 hirescam contrast sigma8")
+    assert not served("elu4 hirescam contrast sigma8")
     assert {cut for kind in KINDS for cut in kind.cuts} >= set(SERVED_CUTS)
 
 

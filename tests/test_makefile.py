@@ -226,7 +226,7 @@ def test_arguments_reach_the_programs(checkout: Checkout) -> None:
         ),
         (["score", "OUT=y"], "", ["-m model score --data data/raw --run y"]),
         (["calibrate"], "", ["-m model calibrate --data data/raw"]),
-        (["export", "OUT=y", "DATA=x"], "", ["-m model export --run y --data x"]),
+        (["export", "OUT=y"], "", ["-m model export --run y --data data/raw"]),
         (
             ["evaluate"],
             "",

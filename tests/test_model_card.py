@@ -444,7 +444,8 @@ def test_ids_are_unique_and_references_hold(read_client: FlaskClient) -> None:
 def test_a_spanish_visitor_reads_spanish_numbers(client: FlaskClient) -> None:
     page = client.get("/model", headers={"Accept-Language": "es"})
     assert f"{PARAMETER_COUNT:,}".replace(",", ".") in page.text
-    assert "94,1 %" in page.text
+    unseen = report("evaluation")["files"]["litert"]["test_unseen"]["accuracy"]
+    assert f"{100 * unseen:.1f} %".replace(".", ",") in page.text.replace("\u00a0", " ")
 
 
 def test_numbers_read_as_they_should(web_app: Flask) -> None:
