@@ -10,19 +10,16 @@ import io
 import struct
 import warnings
 import zlib
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, BinaryIO
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.datadict import tag_for_keyword
+from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import get_frame
-from pydicom.filereader import (
-    _at_pixel_data,
-    _read_file_meta_info,
-    read_dataset,
-    read_preamble,
-)
+from pydicom.filereader import _at_pixel_data, read_dataset, read_preamble
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 from pydicom.pixels.utils import as_pixel_options
@@ -50,6 +47,10 @@ _KEYWORDS = (
     "VOILUTSequence",
 )  # fmt: skip
 _TAGS: list[Any] = [tag_for_keyword(keyword) for keyword in _KEYWORDS]
+_SEQUENCES = [tag_for_keyword(name) for name in ("ModalityLUTSequence", "VOILUTSequence")]
+_META: list[Any] = [
+    tag_for_keyword(name) for name in ("FileMetaInformationGroupLength", "TransferSyntaxUID")
+]
 _PIXEL_KEYWORDS = {8: "FloatPixelData", 9: "DoubleFloatPixelData", 16: "PixelData"}
 _ROWS_AT_ONCE = 256
 
@@ -108,7 +109,7 @@ class DicomScan(Scan):
         """Reads the header up to the pixels; returns whether there are any."""
         file = _Header(content)
         read_preamble(file, force=False)
-        meta = _read_file_meta_info(file)
+        meta = _meta(file)
         self._syntax = UID(meta.TransferSyntaxUID)
         if self._syntax.is_private or not self._syntax.is_transfer_syntax:
             raise ImageError(
@@ -125,6 +126,7 @@ class DicomScan(Scan):
             stop_when=_at_pixel_data,
             specific_tags=_TAGS,
         )
+        _refuse_sequences(self._dataset, _SEQUENCES)
         self._dataset.file_meta = meta
         order = "<" if self._syntax.is_little_endian else ">"
         head = file.read(8)
@@ -169,6 +171,48 @@ class DicomScan(Scan):
         self._file.seek(self._start)
         array: NDArray[Any] = decoder.as_array(self._file, index=index, **options)[0]
         return array
+
+
+def _meta(file: BinaryIO) -> FileMetaDataset:
+    """What the file says of how it is written; pydicom's own reader repeats all of it in messages.
+
+    Raises:
+        ImageError: A sequence stands for one of the values.
+    """
+    start = file.tell()
+    try:
+        return _meta_elements(file, implicit=False)
+    except NotImplementedError:  # not of an explicit kind: some files leave the kinds out
+        file.seek(start)
+        return _meta_elements(file, implicit=True)
+
+
+def _meta_elements(file: BinaryIO, *, implicit: bool) -> FileMetaDataset:
+    found = read_dataset(
+        file, implicit, True, stop_when=lambda tag, _kind, _length: tag >> 16 != 2,
+        specific_tags=_META,
+    )  # fmt: skip
+    _refuse_sequences(found)
+    for tag in _META:
+        found.get(tag)  # read as its kind says, or the error for a kind that does not exist
+    return FileMetaDataset(found)
+
+
+def _refuse_sequences(dataset: pydicom.Dataset, allowed: Sequence[int | None] = ()) -> None:
+    """Ends a file with sequences where values belong.
+
+    Where pydicom complains of one, it writes it out with every complaint of what is nested in it,
+    and what a kilobyte nests fills gigabytes.
+
+    Raises:
+        ImageError: As said.
+    """
+    for tag in dataset.keys():  # noqa: SIM118 -- iterating would turn elements into values
+        if dataset.get_item(tag).VR == "SQ" and tag not in allowed:
+            raise ImageError(
+                "`file` is a damaged DICOM file: its header must have values, not sequences, at "
+                f"the tags that say how its pixels are stored. Received: a sequence at {tag}"
+            )
 
 
 def _inflate(packed: bytes) -> bytes:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import struct
 import zlib
 
 import numpy as np
 import pydicom
 import pytest
+from pydicom.datadict import tag_for_keyword
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
@@ -152,3 +154,18 @@ def test_an_unknown_kind_of_spacing_is_damage() -> None:
     with pytest.raises(ImageError, match="damaged DICOM") as caught:
         read(content[: place + 4] + b"ES" + content[place + 6 :])
     assert caught.value.kind == "damaged"
+
+
+@pytest.mark.parametrize("name", ["FileMetaInformationGroupLength", "Rows", "ModalityLUTSequence"])
+def test_nested_sequences_fill_no_memory(name: str) -> None:
+    """Found by fuzzing: pydicom's complaint of one repeats that of the next, several times over."""
+    content = dicom(RAMP, RescaleSlope=1)
+    tag = struct.pack("<2H", *divmod(tag_for_keyword(name) or 0, 2**16))
+    opened = tag + b"SQ\0\0" + b"\xff" * 4 + b"\xfe\xff\x00\xe0" + b"\xff" * 4
+    closed = b"\xfe\xff\x0d\xe0" + bytes(4) + b"\xfe\xff\xdd\xe0" + bytes(4)
+    nested = opened * 12 + tag + b"UL\1\0\0" + closed * 12
+    place = content.index(tag) if tag in content else content.index(b"\xe0\x7f\x10\x00")
+    end = place + (8 + content[place + 6] if tag in content else 0)
+    with pytest.raises(ImageError, match="damaged DICOM") as caught:
+        read(content[:place] + nested + content[end:])
+    assert len(str(caught.value)) < 300
