@@ -7,10 +7,7 @@ however many make them, they are the same bytes in the same order.
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
 import tempfile
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -29,6 +26,7 @@ from numpy.typing import NDArray
 from data.outline_files import Outline
 from model.config import TrainingConfig
 from model.dataset import ImageSet
+from model.processes import begin_worker
 from model.training_data import Batch, PhantomPool, TrainingFlow
 
 AHEAD = 8
@@ -181,16 +179,7 @@ def _begin(shared: _Shared) -> None:
     """Readies a worker: its source, one thread, and an end with its parent's."""
     _state["source"] = shared.open()
     cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops the workers
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Ends this process when its parent was killed; it would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    begin_worker()
 
 
 @lru_cache(maxsize=2)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +10,7 @@ from model.batch.chunks import Chunk
 from model.batch.rows import rows_of
 from model.batch.sources import Source
 from model.batch.store import Store
+from model.processes import begin_worker
 from model.quiet import native_notices_silenced
 from model.runtime import Classifier
 
@@ -55,8 +52,7 @@ _worker: Worker | None = None
 def start(job: Job) -> None:
     """Initialises a process of the pool."""
     global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which winds us up
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    begin_worker()
     _worker = Worker(job)
 
 
@@ -79,11 +75,3 @@ def _started() -> Worker:
     if _worker is None:
         raise RuntimeError("A worker must be initialised with `start` before it is given work")
     return _worker
-
-
-def _end_with_parent() -> None:
-    """A killed parent leaves its pool waiting for ever otherwise."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
