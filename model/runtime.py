@@ -57,6 +57,27 @@ class Prediction:
     explanation: Explanation | None = None
 
 
+def answer_fields(found: Prediction, reason: str | None) -> dict[str, Any]:
+    """An answer as plain values ready for JSON, the heat map left out.
+
+    Args:
+        found: The answer.
+        reason: Why the network abstains, in words; None where it does not.
+    """
+    return {
+        "label": found.label,
+        "confidence": found.confidence,
+        "probabilities": found.probabilities,
+        "prediction_set": list(found.prediction_set),
+        "abstained": found.abstained,
+        "reason": reason,
+        "in_distribution": found.in_distribution,
+        "ood_score": found.ood_score,
+        "ood_threshold": found.ood_threshold,
+        "milliseconds": found.milliseconds,
+    }
+
+
 @dataclass(frozen=True)
 class Outputs:
     """What the exported network gives for one image, before any constant is applied.

@@ -13,14 +13,25 @@ from flask.testing import FlaskClient
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = ROOT / "translations" / "es" / "LC_MESSAGES" / "messages.po"
-KEYWORDS = {"_": None, "gettext": None, "_l": None, "ngettext": (1, 2), "lazy_gettext": None}
+KEYWORDS = {
+    "_": None,
+    "gettext": None,
+    "_l": None,
+    "N_": None,
+    "ngettext": (1, 2),
+    "lazy_gettext": None,
+}
 
 
 def texts() -> set[str]:
     """Every text of the pages and of what the server says."""
     found: set[str] = set()
-    for folder, method in (("web", "python"), ("templates", "jinja2")):
-        pattern = "**.py" if method == "python" else "**.html"
+    places = (
+        ("web", "**.py", "python"),
+        ("model", "words.py", "python"),
+        ("templates", "**.html", "jinja2"),
+    )
+    for folder, pattern, method in places:
         messages = extract_from_dir(
             ROOT / folder, method_map=[(pattern, method)], keywords=KEYWORDS
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from model.heat import Explanation
-from model.runtime import Prediction
+from model.runtime import Prediction, answer_fields
 from web.display import reason
 from web.predictions import ClassifierLike
 
@@ -14,19 +14,8 @@ DECIMALS = 4  # of a heat map's values
 
 def prediction_fields(found: Prediction) -> dict[str, Any]:
     """What the API says of one prediction; see ``web.schemas.PredictionSchema``."""
-    return {
-        "label": found.label,
-        "confidence": found.confidence,
-        "probabilities": found.probabilities,
-        "prediction_set": list(found.prediction_set),
-        "abstained": found.abstained,
-        "reason": reason(found),
-        "in_distribution": found.in_distribution,
-        "ood_score": found.ood_score,
-        "ood_threshold": found.ood_threshold,
-        "explanation": explanation_fields(found.explanation),
-        "milliseconds": found.milliseconds,
-    }
+    answer = answer_fields(found, reason(found))
+    return answer | {"explanation": explanation_fields(found.explanation)}
 
 
 def model_fields(classifier: ClassifierLike) -> dict[str, str]:

@@ -13,6 +13,7 @@ from flask_babel import LazyString, format_date, format_decimal
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from model import words
 from model.config import CLASS_NAMES
 from model.runtime import Prediction
 from web.images import thumbnail_set, thumbnail_url
@@ -21,12 +22,7 @@ from web.state import current_state
 from web.words import script_words
 
 PROJECT = "MRI Brain Tumor Detection"
-TITLES: dict[str, LazyString] = {
-    "glioma": _l("Glioma"),
-    "meningioma": _l("Meningioma"),
-    "notumor": _l("No tumor"),
-    "pituitary": _l("Pituitary tumor"),
-}
+TITLES: dict[str, LazyString] = {name: _l(title) for name, title in words.TITLES.items()}
 SUMMARIES: dict[str, LazyString] = {
     "glioma": _l("Grows from the brain's own supporting cells, inside its tissue."),
     "meningioma": _l("Grows from the membranes around the brain, so it sits at the edge."),
@@ -79,16 +75,7 @@ def _tenths(value: float) -> str:
 
 def reason(prediction: Prediction) -> str | None:
     """Why the network abstains, in plain words; None where it does not."""
-    if not prediction.abstained:
-        return None
-    if not prediction.in_distribution:
-        return str(
-            _("This does not look like a brain MRI to the network, so its scores mean nothing.")
-        )
-    *others, last = (str(TITLES[name]) for name in prediction.prediction_set)
-    return str(
-        _("It cannot decide between %(others)s and %(last)s.", others=", ".join(others), last=last)
-    )
+    return words.reason(prediction, _)
 
 
 def filter_query(filters: Filters, name: str, value: str) -> dict[str, str]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
+from model.words import BETWEEN, NOT_AN_MRI
+
 WORDS: dict[str, LazyString] = {
     "copied": _l("Copied"),
     "image_failed": _l("The image did not load."),
@@ -26,10 +28,8 @@ WORDS: dict[str, LazyString] = {
     "unsure": _l("Can't tell"),
     "cannot_tell": _l("I can't tell"),
     "best_guess": _l("Its best guess would be %(class)s."),
-    "not_a_brain": _l(
-        "This does not look like a brain MRI to the network, so its scores mean nothing."
-    ),
-    "between": _l("It cannot decide between %(others)s and %(last)s."),
+    "not_a_brain": _l(NOT_AN_MRI),
+    "between": _l(BETWEEN),
     "said": _l("%(result)s: the network says %(class)s, %(share)s."),
     "said_unsure": _l("The network can't tell. %(reason)s"),
     "true_label": _l("The label is %(class)s."),

@@ -16,8 +16,9 @@ from typing import Any
 from model.batch.sources import Source, read_source
 from model.config import CLASS_NAMES
 from model.preprocessing import ImageError, prepare
-from model.runtime import Classifier, Prediction
+from model.runtime import Classifier, Prediction, answer_fields
 from model.scans import read_scan
+from model.words import reason
 
 PROBABILITY = "probability_"
 ANSWER = (
@@ -26,13 +27,6 @@ ANSWER = (
 )  # fmt: skip
 """What the network says; the names are the API's."""
 COLUMNS = ("path", "sha256", "plane", "slice", *ANSWER, "error", "model_sha256")
-TITLES = {
-    "glioma": "Glioma",
-    "meningioma": "Meningioma",
-    "notumor": "No tumor",
-    "pituitary": "Pituitary tumor",
-}
-NOT_AN_MRI = "This does not look like a brain MRI to the network, so its scores mean nothing."
 _DAMAGE = (OSError, ValueError, MemoryError, struct.error, zlib.error)
 
 
@@ -79,30 +73,9 @@ def failed(place: dict[str, Any], error: Exception | str, model: str) -> dict[st
 
 
 def _answered(place: dict[str, Any], found: Prediction, model: str) -> dict[str, Any]:
-    return place | {
-        "label": found.label,
-        "confidence": found.confidence,
-        **{PROBABILITY + name: value for name, value in found.probabilities.items()},
-        "prediction_set": list(found.prediction_set),
-        "abstained": found.abstained,
-        "reason": reason(found),
-        "in_distribution": found.in_distribution,
-        "ood_score": found.ood_score,
-        "ood_threshold": found.ood_threshold,
-        "milliseconds": found.milliseconds,
-        "error": None,
-        "model_sha256": model,
-    }
-
-
-def reason(found: Prediction) -> str | None:
-    """Why the network abstains, as the page says it in English; None where it does not."""
-    if not found.abstained:
-        return None
-    if not found.in_distribution:
-        return NOT_AN_MRI
-    *others, last = (TITLES[name] for name in found.prediction_set)
-    return f"It cannot decide between {', '.join(others)} and {last}."
+    answer = answer_fields(found, reason(found))
+    shares = {PROBABILITY + name: value for name, value in answer.pop("probabilities").items()}
+    return place | answer | shares | {"error": None, "model_sha256": model}
 
 
 def nested(row: dict[str, Any]) -> dict[str, Any]:

@@ -20,13 +20,13 @@ import jinja2
 import numpy as np
 from PIL import Image
 
-from model.batch.rows import TITLES
 from model.batch.sources import find_source, read_source
 from model.batch.tables import read_rows
 from model.config import CLASS_NAMES
 from model.preprocessing import ImageError, prepare
 from model.scans import read_scan
 from model.trust import RULE
+from model.words import TITLES
 
 LEAST_CERTAIN = 24
 SHOWN_ERRORS = 100
