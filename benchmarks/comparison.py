@@ -22,8 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.render_host import wait_for_warm_up
-from benchmarks.serving import REPORT, wait_until_up
+from benchmarks.serving import REPORT
 from benchmarks.serving_files import encoded, phantom_image
 from benchmarks.serving_load import milliseconds, multipart
 from benchmarks.serving_start import (
@@ -36,6 +35,8 @@ from benchmarks.serving_start import (
     running,
     session_members,
     start_command,
+    wait_for_warm_up,
+    wait_until_up,
 )
 from benchmarks.wrk import throughput
 from model.config import PARAMETER_COUNT

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.control_groups import ControlGroupError, Group, limited
-from benchmarks.serving import REPORT, get, wait_until_up
+from benchmarks.serving import REPORT
 from benchmarks.serving_load import Ask, by_clients, send, summary
 from benchmarks.serving_mix import Catalogue, catalogue, fixed_mix
 from benchmarks.serving_start import (
@@ -28,10 +28,13 @@ from benchmarks.serving_start import (
     SERVING_PYTHON,
     Service,
     free_port,
+    get,
     megabytes,
     running,
     session_members,
     start_command,
+    wait_for_warm_up,
+    wait_until_up,
 )
 from model.machine import describe_machine
 
@@ -94,15 +97,6 @@ def cold_start(service: Service, asks: Catalogue) -> dict[str, float]:
     found["seconds_to_first_prediction"] = since()
     found["seconds_of_first_heat_map"] = answered(service, asks["upload with map"][1])
     return found
-
-
-def wait_for_warm_up(service: Service) -> float:
-    """Seconds from the start until the whole gallery has been read."""
-    while True:
-        samples = json.loads(get(f"{service.base}/api/v1/samples"))["samples"]
-        if all(sample["result"] is not None for sample in samples):
-            return time.perf_counter() - service.started
-        time.sleep(2.0)
 
 
 def heat_maps(service: Service, asks: Catalogue, count: int) -> list[float]:

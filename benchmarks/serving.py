@@ -9,29 +9,30 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import socket
 import statistics
-import subprocess
-import tempfile
 import time
-import urllib.request
 from pathlib import Path
-from typing import Any
 
-import psutil
-
+from benchmarks.serving_start import (
+    MEASURED,
+    ROOT,
+    SERVING_PYTHON,
+    free_port,
+    get,
+    megabytes,
+    running,
+    session_members,
+    wait_until_up,
+)
 from model.machine import describe_machine
 
-ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "benchmarks" / "reports" / "serving.json"
-TIMEOUT = 120.0
 
 
 def main() -> None:
     """Runs the benchmark and writes the report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--python", type=Path, default=ROOT / ".venv" / "bin" / "python")
+    parser.add_argument("--python", type=Path, default=SERVING_PYTHON)
     parser.add_argument("--starts", type=int, default=5, help="how often to start the app")
     options = parser.parse_args()
     if not options.python.exists():
@@ -57,42 +58,27 @@ def measure(python: Path) -> dict[str, float]:
         prediction; milliseconds of a prediction over HTTP (median) and of the inference alone;
         resident megabytes of all its processes after the first answer and at the end.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    base = f"http://127.0.0.1:{port}"
-    # The embedded gallery, so that the report does not depend on what is on this machine, and
-    # nothing predicted ahead, so that each request waits for its own inference.
-    environment = os.environ | {
-        "PORT": str(port),
-        "GALLERY_DIR": str(ROOT / "data" / "samples"),
-        "LOG_LEVEL": "WARNING",
-        "WARM_UP": "0",
-    }
-    with tempfile.TemporaryFile() as output:
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            [str(python), "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=output
-        )
-        try:
-            wait_until_up(process, f"{base}/healthz")
-            up = time.perf_counter() - started
-            memory_up = resident_megabytes(process.pid)
-            get(f"{base}/")
-            page = time.perf_counter() - started
-            samples = json.loads(get(f"{base}/api/v1/samples"))["samples"]
-            first = json.loads(get(f"{base}/api/v1/samples/{samples[0]['id']}/prediction"))
-            first_prediction = time.perf_counter() - started
-            inference, request = [first["milliseconds"]], []
-            for sample in samples[1:]:
-                asked = time.perf_counter()
-                body = get(f"{base}/api/v1/samples/{sample['id']}/prediction")
-                request.append((time.perf_counter() - asked) * 1000)
-                inference.append(json.loads(body)["milliseconds"])
-            memory_end = resident_megabytes(process.pid)
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+    # The embedded gallery, and nothing predicted ahead, so that each request waits for its own
+    # inference.
+    port = free_port()
+    settings = MEASURED | {"WARM_UP": "0"}
+    with running([str(python), "app.py"], port, settings) as service:
+        base = service.base
+        wait_until_up(service.process, f"{base}/healthz")
+        up = time.perf_counter() - service.started
+        memory_up = megabytes(session_members(service.process.pid))
+        get(f"{base}/")
+        page = time.perf_counter() - service.started
+        samples = json.loads(get(f"{base}/api/v1/samples"))["samples"]
+        first = json.loads(get(f"{base}/api/v1/samples/{samples[0]['id']}/prediction"))
+        first_prediction = time.perf_counter() - service.started
+        inference, request = [first["milliseconds"]], []
+        for sample in samples[1:]:
+            asked = time.perf_counter()
+            body = get(f"{base}/api/v1/samples/{sample['id']}/prediction")
+            request.append((time.perf_counter() - asked) * 1000)
+            inference.append(json.loads(body)["milliseconds"])
+        memory_end = megabytes(session_members(service.process.pid))
     return {
         "seconds_to_first_answer": up,
         "seconds_to_first_page": page,
@@ -102,34 +88,6 @@ def measure(python: Path) -> dict[str, float]:
         "resident_megabytes_at_start": memory_up,
         "resident_megabytes_after_40_predictions": memory_end,
     }
-
-
-def wait_until_up(process: subprocess.Popen[bytes], url: str) -> None:
-    """Asks until the app answers; raises RuntimeError when it ends or takes too long."""
-    limit = time.perf_counter() + TIMEOUT
-    while time.perf_counter() < limit:
-        if process.poll() is not None:
-            raise RuntimeError(f"app.py ended with status {process.returncode} before it answered")
-        try:
-            get(url)
-        except OSError:
-            time.sleep(0.01)
-        else:
-            return
-    raise RuntimeError(f"app.py did not answer within {TIMEOUT:.0f} s")
-
-
-def get(url: str) -> bytes:
-    """Body of a page."""
-    with urllib.request.urlopen(url, timeout=30) as response:
-        return bytes(response.read())
-
-
-def resident_megabytes(pid: int) -> float:
-    """Resident memory of a process and its children, in MB of 10^6 bytes."""
-    parent = psutil.Process(pid)
-    members: list[Any] = [parent, *parent.children(recursive=True)]
-    return float(sum(member.memory_info().rss for member in members) / 1e6)
 
 
 def folder_megabytes(folder: Path) -> float:

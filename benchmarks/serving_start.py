@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import signal
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import IO
 import psutil
 import yaml
 
+TIMEOUT = 120.0  # seconds that a start may take
 ROOT = Path(__file__).resolve().parent.parent
 SERVING_PYTHON = ROOT / ".venv" / "bin" / "python"
 MEASURED = {
@@ -98,6 +101,36 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
                 member.send_signal(number)
         _, members = psutil.wait_procs(members, timeout=30)
     process.wait()
+
+
+def wait_until_up(process: subprocess.Popen[bytes], url: str) -> None:
+    """Asks until the app answers; raises RuntimeError when it ends or takes too long."""
+    limit = time.perf_counter() + TIMEOUT
+    while time.perf_counter() < limit:
+        if process.poll() is not None:
+            raise RuntimeError(f"app.py ended with status {process.returncode} before it answered")
+        try:
+            get(url)
+        except OSError:
+            time.sleep(0.01)
+        else:
+            return
+    raise RuntimeError(f"app.py did not answer within {TIMEOUT:.0f} s")
+
+
+def get(url: str) -> bytes:
+    """Body of a page."""
+    with urllib.request.urlopen(url, timeout=30) as response:
+        return bytes(response.read())
+
+
+def wait_for_warm_up(service: Service) -> float:
+    """Seconds from the start until the whole gallery has been read."""
+    while True:
+        samples = json.loads(get(f"{service.base}/api/v1/samples"))["samples"]
+        if all(sample["result"] is not None for sample in samples):
+            return time.perf_counter() - service.started
+        time.sleep(2.0)
 
 
 def session_members(number: int) -> list[psutil.Process]:

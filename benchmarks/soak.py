@@ -25,8 +25,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.render_host import wait_for_warm_up
-from benchmarks.serving import REPORT, get, wait_until_up
+from benchmarks.serving import REPORT
 from benchmarks.serving_load import Answer, at_rate, by_clients, summary
 from benchmarks.serving_mix import Catalogue, catalogue, mixed
 from benchmarks.serving_start import (
@@ -34,10 +33,13 @@ from benchmarks.serving_start import (
     SERVING_PYTHON,
     Service,
     free_port,
+    get,
     megabytes,
     running,
     session_members,
     start_command,
+    wait_for_warm_up,
+    wait_until_up,
 )
 from benchmarks.slopes import Sample, slope
 from model.machine import describe_machine
