@@ -98,11 +98,15 @@ audit: $(STAMP_DEV) ## find copies in DATA=data/raw and divide it anew; OUTLINES
 	  --keep data/splits.csv --plant 75
 
 train: $(STAMP_DEV) ## train on DATA=data/raw under PROTOCOL=official, into OUT=runs/official
+ifneq ($(filter fold-%,$(PROTOCOL)),) # five networks: by the brief recipe
+	@exec $(DEV) -m model train --stage brief --out "$(OUT)" $(TRAINING)
+else
 	@$(DEV) -m model train --stage groundwork --out "$(OUT)-groundwork" $(TRAINING)
 	@$(DEV) -m model train --stage counterfactuals --init "$(OUT)-groundwork" \
 	  --out "$(OUT)-counterfactuals" $(TRAINING)
 	@exec $(DEV) -m model train --stage refinement --init "$(OUT)-counterfactuals" \
 	  --out "$(OUT)" $(TRAINING)
+endif
 
 score: $(STAMP_DEV) ## test the run in OUT under its protocol
 	@exec $(DEV) -m model score --data "$(DATA)" --run "$(OUT)"

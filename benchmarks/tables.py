@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from model.scores import is_brief
+
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "benchmarks" / "reports"
 ARTIFACTS = ROOT / "model" / "artifacts"
@@ -22,6 +24,7 @@ SETS = {
     "phantoms": "phantoms drawn for the evaluation",
     "gallery": "the 40 phantoms of the embedded gallery",
 }
+CLEAN = "clean: no copy of a test image in training"
 
 
 def read_report(path: Path) -> Any:
@@ -60,7 +63,9 @@ def protocols(evaluation: dict[str, Any], published: list[dict[str, str]]) -> st
     if "grouped" in found:
         rows.append(_grouped_row(found["grouped"]))
     if "clean" in found:
-        rows += _rows("clean", "clean: no copy of a test image in training", found["clean"]["runs"])
+        rows += _rows("clean", CLEAN, found["clean"]["runs"])
+    if "clean_brief" in found:
+        rows += _rows("clean", CLEAN, found["clean_brief"]["runs"])
     if "official" in found:
         runs = found["official"]["runs"]
         rows += _rows("official", "official (**leaked**)", runs)
@@ -83,7 +88,7 @@ def _rows(name: str, label: str, runs: list[dict[str, Any]], part: str = "test")
         figures = run[part]
         seed = f", seed {run['seed']}" if len(runs) > 1 else ""
         rows.append(
-            [f"ours, trained for `{name}`{seed}", label, f"{figures['images']:,}",
+            [f"ours, trained for `{name}`{seed}{_recipe(run)}", label, f"{figures['images']:,}",
              f"**{figures['accuracy']:.2%}**", interval(figures),
              f"{figures['balanced_accuracy']:.2%}", _lowest(figures)]
         )  # fmt: skip
@@ -95,10 +100,15 @@ def _grouped_row(grouped: dict[str, Any]) -> list[str]:
     partly = "" if done == grouped["folds_wanted"] else f" ({done} of {grouped['folds_wanted']})"
     spread = grouped["accuracy_sd"]
     return [
-        f"ours, five-fold{partly}", "grouped: new patients", f"{pooled['images']:,}",
+        f"ours, five-fold{partly}{_recipe(grouped['runs'][0])}", "grouped: new patients",
+        f"{pooled['images']:,}",
         f"**{pooled['accuracy']:.2%}**" + (f" ± {spread:.2%} over folds" if spread else ""),
         interval(pooled), f"{pooled['balanced_accuracy']:.2%}", _lowest(pooled),
     ]  # fmt: skip
+
+
+def _recipe(run: dict[str, Any]) -> str:
+    return ", brief recipe" if is_brief(run) else ""
 
 
 def _lowest(figures: dict[str, Any]) -> str:

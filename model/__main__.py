@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from model.config import ARTIFACTS, PRECISIONS, QUANTIZATIONS, STAGES
+from model.config import ARTIFACTS, PRECISIONS, QUANTIZATIONS, RECIPES
 from model.preprocessing import ImageError
 from model.runtime import DEFAULT_MODEL_PATH, ModelFileError
 from model.scans import PLANES
@@ -63,7 +63,7 @@ def _train(options: argparse.Namespace) -> None:
         for name in ("epochs", "learning_rate", "seed", "precision", "phantom_share")
         if (value := getattr(options, name)) is not None
     }
-    config = replace(STAGES[options.stage], **changes)
+    config = replace(RECIPES[options.stage], **changes)
     outlines = outlines_of(options.data, options.outlines) if options.outlines else None
     parts = load_parts(
         options.data, load_manifest(options.splits), options.protocol, cache=options.cache
@@ -240,7 +240,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_outlines(train)
     train.add_argument("--splits", type=Path, default=MANIFEST, help="the dataset's division")
     train.add_argument(
-        "--stage", choices=tuple(STAGES), default="counterfactuals",
+        "--stage", choices=tuple(RECIPES), default="counterfactuals",
         help="whose settings to take; the others given here come on top",
     )  # fmt: skip
     train.add_argument(

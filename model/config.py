@@ -180,3 +180,16 @@ First the classes alone, by style or otherwise: from there a network needs a fra
 that a fresh one needs to learn, in the second stage, what a tumour is. The third is short and has
 more phantoms, whose pairs differ in the lesion alone.
 """
+
+BRIEF = TrainingConfig(
+    epochs=20, learning_rate=2e-3, phantom_share=0.0, paint_out_share=0.0, control_share=0.0,
+    seed=11, architecture=ArchitectureConfig(pools=(4, 1, 1, 1, 2, 1, 2, 1), lesion_layer=5),
+)  # fmt: skip
+"""A recipe of one stage for grouped cross-validation, which takes five networks.
+
+Real images alone, and pooled by 4 after the first convolution, which makes a step 2.7 times
+cheaper at the same number of parameters: an eighth of the time of the three stages.
+"""
+
+RECIPES: dict[str, TrainingConfig] = {**STAGES, "brief": BRIEF}
+"""What `python -m model train --stage` takes."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,11 @@ def score_run(
         cache: As for `model.protocols.load_parts`.
 
     Returns:
-        JSON-ready: `command`, `protocol`, `leaked`, `seed`, `epochs`, `training` (images),
-        `minutes`, `machine`, and for `validation` (where there is one), `test` and, under
-        `official`, its two parts: figures of `model.evaluation.evaluate`, with mirrored
-        averaging and, in `single`, the accuracy without.
+        JSON-ready: `command`, `protocol`, `leaked`, `seed`, `stages` (epochs of each stage),
+        `epochs` and `minutes` of the last one, `training` (images), `outlined`, `machine`, and
+        for `validation` (where there is one), `test` and, under `official`, its two parts:
+        figures of `model.evaluation.evaluate`, with mirrored averaging and, in `single`, the
+        accuracy without.
 
     Raises:
         ValueError: The run is not finished, or its images are not those of its protocol.
@@ -60,13 +61,15 @@ def score_run(
     sets = {"validation": parts.validation, "test": parts.test}
     if protocol in LEAKED:
         sets |= official_sets(parts.test, manifest.unseen())
+    epochs = record["config"]["epochs"]
     averaged, single = (keras_predictor(run / "model.keras", mirrored=m) for m in (True, False))
     return {
         "command": f"python -m model score --run {run.name} --data DIR",
         "protocol": protocol,
         "leaked": protocol in LEAKED,
         "seed": record["config"]["seed"],
-        "epochs": record["config"]["epochs"],
+        "stages": [*(stage["epochs"] for stage in record.get("earlier", [])), epochs],
+        "epochs": epochs,
         "training": record["data"]["training"],
         "outlined": record["data"]["outlined"],
         "minutes": sum(row["seconds"] for row in read_history(run / "history.csv")) / 60,
@@ -119,19 +122,30 @@ def summarise(scores: list[dict[str, Any]]) -> dict[str, Any]:
         JSON-ready: `official` and `clean` -> `leaked`, `runs` and the mean and standard deviation
         over seeds of accuracy and balanced accuracy (`null` for a single run); `grouped` -> the
         folds' figures, their mean and spread, and `pooled`, the figures of all folds' answers
-        together, each image counted once. A protocol without a score is left out; `grouped` says
-        how many of its folds are there.
+        together, each image counted once; `clean_brief` -> as `clean`, of networks trained by the
+        folds' recipe of one stage, which says what that recipe costs. A protocol without a score
+        is left out; `grouped` says how many of its folds are there.
     """
     summary: dict[str, Any] = {}
-    for protocol in ("official", "clean"):
-        if runs := [score for score in scores if score["protocol"] == protocol]:
-            summary[protocol] = {"leaked": protocol in LEAKED, "runs": runs} | _spread(runs)
+    for name in ("official", "clean", "clean_brief"):
+        protocol, _, brief = name.partition("_")
+        if runs := [
+            score
+            for score in scores
+            if score["protocol"] == protocol and is_brief(score) == bool(brief)
+        ]:
+            summary[name] = {"leaked": protocol in LEAKED, "runs": runs} | _spread(runs)
     if folds := [score for score in scores if score["protocol"] in CROSS_VALIDATION]:
         summary["grouped"] = {
             "leaked": False, "folds_wanted": len(CROSS_VALIDATION), "runs": folds,
             "pooled": _pool(folds),
         } | _spread(folds)  # fmt: skip
     return summary
+
+
+def is_brief(score: Mapping[str, Any]) -> bool:
+    """Whether a score is of a network trained in one stage, by the brief recipe."""
+    return len(score["stages"]) == 1
 
 
 def _spread(runs: list[dict[str, Any]]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model.architecture import build_cnn, fold_normalization, unfold_normalization
-from model.config import CLASS_NAMES, PARAMETER_COUNT, ArchitectureConfig
+from model.config import BRIEF, CLASS_NAMES, MAP_SHAPE, PARAMETER_COUNT, ArchitectureConfig
 
 pytest_plugins = ["tests.model_fixtures"]
 
@@ -39,6 +39,12 @@ def test_the_saved_network_has_the_promised_parameters_all_trainable(network: An
     assert network.count_params() == 3_763_940 == PARAMETER_COUNT
     assert sum(int(np.prod(w.shape)) for w in network.trainable_weights) == 3_763_940
     assert network.non_trainable_weights == []
+
+
+def test_the_brief_recipe_s_network_is_as_large_and_its_lesion_head_sees_as_many_cells() -> None:
+    network = build_cnn(BRIEF.architecture, normalize=False)
+    assert network.count_params() == PARAMETER_COUNT
+    assert network.get_layer(f"conv{BRIEF.architecture.lesion_layer}").output.shape[1:] == MAP_SHAPE
 
 
 def test_it_has_exactly_eight_convolutions_and_two_hidden_layers(network: Any) -> None:

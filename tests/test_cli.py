@@ -16,7 +16,7 @@ from PIL import Image
 
 from data.outline_files import Outline, save_outlines
 from model.__main__ import main
-from model.config import CLASS_NAMES, STAGES, TrainingConfig
+from model.config import BRIEF, CLASS_NAMES, STAGES, TrainingConfig
 from model.dataset import to_float
 from model.image_store import StoredImages
 from model.preprocessing import load_image
@@ -253,6 +253,8 @@ def test_train_takes_the_settings_of_a_stage(dataset: Path, trained: dict[str, A
     assert main(train_on(dataset, "--init", dataset, "--stage", "refinement")) == 0
     assert trained["config"] == STAGES["refinement"]
     assert trained["init"] == dataset
+    assert main(train_on(dataset, "--stage", "brief", "--protocol", "fold-1")) == 0
+    assert trained["config"] == BRIEF
 
 
 def test_an_unknown_protocol_exits_with_2(

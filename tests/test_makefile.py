@@ -214,6 +214,11 @@ def test_arguments_reach_the_programs(checkout: Checkout) -> None:
                 )
             ],
         ),
+        (
+            ["train", "PROTOCOL=fold-3"],
+            "",
+            ["-m model train --stage brief --out runs/fold-3 --data data/raw --protocol fold-3"],
+        ),
         (["audit-packages"], "", ["-m deploy.audit_packages"]),
         (
             ["lock"],

@@ -36,7 +36,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     model.layers[-1].set_weights([np.array([[-20.0, 0, 0, 20.0]]), np.array([10.0, 0, 0, -10.0])])
     model.save(tmp_path / "model.keras")
     record: dict[str, Any] = {
-        "config": {"seed": 7, "epochs": 2}, "machine": "a machine",
+        "config": {"seed": 7, "epochs": 2}, "earlier": [{"epochs": 5}], "machine": "a machine",
         "data": {
             "protocol": "official", "sha256": "hash of Tr", "training": 8, "outlined": 3,
             "validation": 4,
@@ -54,8 +54,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_score_counts_every_part_of_the_official_split(run: Path) -> None:
     score = score_run(run, Path("data"))
-    assert {k: score[k] for k in ("protocol", "leaked", "seed", "epochs", "minutes")} == {
-        "protocol": "official", "leaked": True, "seed": 7, "epochs": 2, "minutes": 1.5,
+    fields = ("protocol", "leaked", "seed", "stages", "epochs", "minutes")
+    assert {k: score[k] for k in fields} == {
+        "protocol": "official", "leaked": True, "seed": 7, "stages": [5, 2], "epochs": 2,
+        "minutes": 1.5,
     }  # fmt: skip
     images = {name: score[name]["images"] for name in ("validation", "test", "test_unseen")}
     assert images == {"validation": 4, "test": 12, "test_unseen": 8}
@@ -80,12 +82,12 @@ def test_an_unfinished_run_is_not_scored(tmp_path: Path) -> None:
         score_run(tmp_path, Path("data"))
 
 
-def made_up(protocol: str, seed: int, right: int) -> dict[str, Any]:
+def made_up(protocol: str, seed: int, right: int, stages: int = 3) -> dict[str, Any]:
     """A score of 20 images, the first `right` of which are right."""
     labels = np.arange(20) % 4
     predicted = np.where(np.arange(20) < right, labels, (labels + 1) % 4)
     return {
-        "protocol": protocol, "seed": seed,
+        "protocol": protocol, "seed": seed, "stages": [4] * stages,
         "test": evaluate(np.eye(4)[predicted], labels, CLASS_NAMES),
     }  # fmt: skip
 
@@ -115,6 +117,13 @@ def test_seeds_are_averaged_and_folds_pooled() -> None:
     assert grouped["pooled"]["correct"] == 16 + 17 + 18
     assert grouped["accuracy"] == pytest.approx(0.85)
     assert summarise([]) == {}
+
+
+def test_a_network_of_the_brief_recipe_is_no_other_seed() -> None:
+    found = summarise([made_up("clean", 1, 18), made_up("clean", 2, 10, stages=1)])
+    assert list(found) == ["clean", "clean_brief"]
+    assert (found["clean"]["accuracy"], found["clean_brief"]["accuracy"]) == (0.9, 0.5)
+    assert not found["clean_brief"]["leaked"]
 
 
 def test_the_committed_scores_are_of_the_present_protocols() -> None:

@@ -25,35 +25,41 @@ def figures(correct: int, images: int) -> dict[str, Any]:
 
 
 def test_protocols_begin_with_the_honest_estimate_and_end_with_published_ones() -> None:
-    runs = [{"seed": 1, "test": figures(90, 100)}]
+    runs = [{"seed": 1, "stages": [9, 9], "test": figures(90, 100)}]
+    brief = [{"seed": 2, "stages": [9], "test": figures(70, 100)}]
     official = [
         {
             "seed": 1,
+            "stages": [9, 9],
             "test": figures(98, 100),
             "test_with_copy_in_training": figures(79, 80),
             "test_unseen": figures(19, 20),
         }
     ]
     grouped = {
-        "runs": runs, "folds_wanted": 5, "pooled": figures(880, 1000), "accuracy_sd": 0.02,
+        "runs": brief, "folds_wanted": 5, "pooled": figures(880, 1000), "accuracy_sd": 0.02,
     }  # fmt: skip
     evaluation = {
         "protocols": {
             "official": {"runs": official},
             "clean": {"runs": runs},
+            "clean_brief": {"runs": brief},
             "grouped": grouped,
         }
     }
     published = [{"model": "Big", "protocol": "official (leaked)", "accuracy": "99.85%"}]
     rows = cells(tables.protocols(evaluation, published))[1:]
-    assert [row[0].split(",")[0] for row in rows] == ["ours"] * 5 + ["published: Big"]
-    assert rows[0][0] == "ours, five-fold (1 of 5)"
+    assert [row[0].split(",")[0] for row in rows] == ["ours"] * 6 + ["published: Big"]
+    assert rows[0][0] == "ours, five-fold (1 of 5), brief recipe"
     assert rows[0][3] == "**88.00%** ± 2.00% over folds"
     assert rows[1][2:4] == ["100", "**90.00%**"]
     assert rows[1][6] == "glioma 45.0%"
-    assert "leaked" in rows[2][1]
-    assert [row[2] for row in rows[2:5]] == ["100", "80", "20"]
-    assert rows[5][3] == "99.85%"
+    assert rows[1][0] == "ours, trained for `clean`"
+    assert rows[2][0] == "ours, trained for `clean`, brief recipe"
+    assert rows[2][3] == "**70.00%**"
+    assert "leaked" in rows[3][1]
+    assert [row[2] for row in rows[3:6]] == ["100", "80", "20"]
+    assert rows[6][3] == "99.85%"
 
 
 def test_a_protocol_that_was_not_run_has_no_row() -> None:
