@@ -146,7 +146,7 @@ samples: $(STAMP) ## build data/gallery from unseen Testing images of DATA=data/
 	@exec $(RUN) -m data.samples real --data "$(DATA)"
 
 translations: $(STAMP_DEV) ## gather the pages' texts into translations/ and compile them
-	@$(DEV) -m babel.messages.frontend extract --mapping babel.cfg --keyword _l --no-location \
+	@$(DEV) -m babel.messages.frontend extract --mapping babel.cfg --keyword _l --keyword _said --no-location \
 	  --omit-header --sort-output --output translations/messages.pot .
 	@$(DEV) -m babel.messages.frontend update --input-file translations/messages.pot \
 	  --output-dir translations --no-fuzzy-matching --ignore-obsolete

@@ -98,17 +98,24 @@ def _rows(name: str, label: str, runs: list[dict[str, Any]], part: str = "test")
 def _grouped_row(grouped: dict[str, Any]) -> list[str]:
     pooled, done = grouped["pooled"], len(grouped["runs"])
     partly = "" if done == grouped["folds_wanted"] else f" ({done} of {grouped['folds_wanted']})"
-    spread = grouped["accuracy_sd"]
     return [
         f"ours, five-fold{partly}{_recipe(grouped['runs'][0])}", "grouped: new patients",
         f"{pooled['images']:,}",
-        f"**{pooled['accuracy']:.2%}**" + (f" ± {spread:.2%} over folds" if spread else ""),
-        interval(pooled), f"{pooled['balanced_accuracy']:.2%}", _lowest(pooled),
+        f"**{pooled['accuracy']:.2%}**" + _over_folds(grouped, "accuracy"),
+        interval(pooled),
+        f"{pooled['balanced_accuracy']:.2%}" + _over_folds(grouped, "balanced_accuracy"),
+        _lowest(pooled),
     ]  # fmt: skip
 
 
 def _recipe(run: dict[str, Any]) -> str:
     return ", brief recipe" if is_brief(run) else ""
+
+
+def _over_folds(grouped: dict[str, Any], name: str) -> str:
+    """Mean and standard deviation over the folds, where there are several."""
+    spread = grouped[f"{name}_sd"]
+    return "" if spread is None else f" (folds: {grouped[name]:.2%} ± {spread:.2%})"
 
 
 def _lowest(figures: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ import { Queue } from "./upload-queue.js";
 import { say } from "./words.js";
 
 const page = document.getElementById("analyse");
-const [announce, note, results, list, tally, batch, rows] =
+const [told, note, results, list, tally, batch, rows] =
   ["announce", "note", "results", "cards", "tally", "batch", "rows"].map((id) => document.getElementById(id));
 const buttons = { cancel: document.getElementById("cancel-all"), clear: document.getElementById("clear") };
 
@@ -39,11 +39,17 @@ function add(file, truth) {
     retry: () => run(card),
     remove: () => remove(card),
     report: () => print(job),
+    announce: (text) => announce(job, text),
   });
   cards.push(card);
   list.append(card.root);
   card.draw();
   return card;
+}
+
+/** Tells whoever cannot see the page. */
+function announce({ file }, text) {
+  told.textContent = `${file.name}: ${text}`;
 }
 
 async function run(card) {
@@ -52,7 +58,7 @@ async function run(card) {
   await job.start(card.tell);
   if (!cards.includes(card)) return;
   const said = { done: () => sentence(job.answer), failed: () => job.error.title, cancelled: () => say("cancelled") }[job.state]();
-  announce.textContent = `${job.file.name}: ${said}`;
+  announce(job, said);
 }
 
 function remove(card) {

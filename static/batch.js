@@ -28,8 +28,8 @@ export function drawRows(body, cards) {
       return row;
     }
     const read = job.answers.length;
-    cell(placeOf(answer) + (read > 1 ? ` ${say("slices_read", { read })}` : ""), { className: "mono" });
     cell(headline(answer), { className: answer.abstained ? "unsure" : "" });
+    cell(placeOf(answer) + (read > 1 ? ` ${say("slices_read", { read })}` : ""), { className: "mono" });
     for (const name of names) cell(percent(answer.probabilities[name]), { className: name === answer.label ? "number best" : "number" });
     cell(milliseconds(answer.milliseconds), { className: "number" });
     return row;
@@ -46,7 +46,7 @@ export function entriesOf(jobs) {
   return jobs.flatMap(({ file, answers, error, state }) =>
     (answers.length || state !== "failed"
       ? answers.map(({ preview, explanation, ...entry }) => entry)
-      : [{ filename: file.name, error: { title: error.title, detail: error.message } }]));
+      : [{ filename: file.name, error: { title: error.title, detail: error.detail || error.message } }]));
 }
 
 export const toJson = (jobs) => `${JSON.stringify({

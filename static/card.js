@@ -1,6 +1,7 @@
 // The card of one file: how far it is, what went wrong, or the answer with its picture and its slices.
 
-import { bytes, dataUrl, fieldsOf, fillBars, guessOf, headline, placeOf, reasonOf, titles } from "./said.js";
+import { fillBars } from "./bars.js";
+import { bytes, dataUrl, fieldsOf, guessOf, headline, placeOf, reasonOf, titles } from "./said.js";
 import { milliseconds, percent, say } from "./words.js";
 import { ScanViewer } from "./viewer.js";
 import { Volume } from "./volume.js";
@@ -14,9 +15,10 @@ export class Card {
   #volume = null;
   #asked = 0; // counts wishes for heat maps, so that a late one does not replace a newer one
 
-  /** `act` has a function for each button: cancel, retry, remove, report. */
+  /** `act` has a function for each button: cancel, retry, remove, report; and announce. */
   constructor(job, act) {
     this.job = job;
+    this.act = act;
     this.root = template.content.firstElementChild.cloneNode(true);
     this.root.id = `file-${(made += 1)}`;
     const scan = this.root.querySelector(".scan");
@@ -61,7 +63,9 @@ export class Card {
     if (state === "waiting") this.#stage("waiting");
     field.failed.hidden = !["failed", "cancelled"].includes(state);
     field.failure.textContent = state === "cancelled" ? say("cancelled") : (error?.title ?? "");
-    field.detail.textContent = state === "failed" ? error.message : "";
+    field.advice.textContent = state === "failed" ? error.message : "";
+    field.detail.textContent = error?.detail ?? "";
+    field["detail-line"].hidden = state !== "failed" || !error.detail;
     this.#button("retry", state === "cancelled" || error?.again);
     field.body.hidden = !answer;
     if (answer && answer !== this.#answered) this.#show(answer);
@@ -103,7 +107,7 @@ export class Card {
       .then(() => this.#explain(this.#viewer.explained));
     if (answer.slices > 1 && !this.#volume) {
       field.volume.hidden = false;
-      this.#volume = new Volume(field.volume, this.job, this.root.id);
+      this.#volume = new Volume(field.volume, this.job, this.root.id, (text) => this.act.announce(text));
     }
   }
 

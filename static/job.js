@@ -5,6 +5,8 @@ import { SendError, send } from "./send.js";
 import { say } from "./words.js";
 
 const ROOM = 1024; // bytes of a request besides its file
+const PARTS = 10; // requests that a volume's slices are read in, at most
+const FEWEST = 4; // slices of such a request, at least
 
 export class Job {
   state = "waiting"; // then "sending", "reading", and in the end "done", "failed" or "cancelled"
@@ -65,12 +67,24 @@ export class Job {
     return this.answer;
   }
 
-  /** Reads every slice of a plane, without heat maps. */
-  async readAll(plane, tell = {}) {
-    const found = await this.#ask(this.urls.predictions, { ...(plane && { plane }), slice: "all" }, tell);
-    for (const answer of found.predictions) this.#keep(answer);
+  /**
+   * Reads the slices of a plane that have not been read, without heat maps, in parts: so it is known
+   * how far it is, and stopping stops the server too. Each part sends the file again, since the
+   * server keeps nothing; a large file goes in fewer parts, and all of it in one where it must.
+   * `tell.read` hears how many of the slices have been read.
+   */
+  async readAll(plane, count, tell = {}) {
+    const parts = Math.max(1, Math.min(PARTS, Math.floor(this.limit / this.file.size)));
+    const size = Math.max(FEWEST, Math.ceil(count / parts));
+    for (let first = 0; first < count; first += size) {
+      const last = Math.min(first + size, count) - 1;
+      const known = Array.from({ length: last - first + 1 }, (_, k) => this.#read.has(`${plane} ${first + k}`));
+      tell.read?.(first);
+      if (known.every(Boolean)) continue;
+      const found = await this.#ask(this.urls.predictions, { ...(plane && { plane }), slice: `${first}-${last}` }, tell);
+      for (const answer of found.predictions) this.#keep(answer);
+    }
     this.changed(this);
-    return found.predictions;
   }
 
   /** The heat map of the answer that is shown; for the predicted class where none is named. */

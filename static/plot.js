@@ -67,12 +67,13 @@ export class Plot {
     }));
     const cursor = create("line", { class: "plot-cursor", x1: x(this.#slice), x2: x(this.#slice), y1: TOP - 4, y2: y(0) + DOUBT + 6 });
     this.lines.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-    this.lines.setAttribute("aria-label", this.#describe(names));
+    this.lines.setAttribute("aria-label", this.said);
     this.lines.replaceChildren(...scale, ...ends, ...doubts, ...curves, cursor);
   }
 
   /** How many slices each answer has, and in how many the network can't tell. */
-  #describe(names) {
+  get said() {
+    const names = Object.keys(this.#answers[0].probabilities);
     const sure = this.#answers.filter((answer) => !answer.abstained);
     const counts = names.map((name) => `${titles[name]}: ${sure.filter(({ label }) => label === name).length}`);
     return say("plot_said", { counts: counts.join(", "), unsure: this.#answers.length - sure.length, count: this.#answers.length });

@@ -1,7 +1,8 @@
 // One file's answer on one page of paper. It is always in the page, and shown by printing alone.
 
+import { fillBars } from "./bars.js";
 import { colour, opacityOf } from "./viewer.js";
-import { dataUrl, fieldsOf, fillBars, guessOf, headline, placeOf, reasonOf, titles } from "./said.js";
+import { dataUrl, fieldsOf, guessOf, headline, placeOf, reasonOf, titles } from "./said.js";
 import { language, say } from "./words.js";
 
 const sheet = document.getElementById("sheet");

@@ -30,16 +30,6 @@ export function bytes(size) {
   return size < 2 ** 20 ? say("size_kib", { size: amount.format(size / 1024) }) : say("size_mib", { size: amount.format(size / 2 ** 20) });
 }
 
-/** Fills the list of probabilities that templates/_reading.html draws. */
-export function fillBars(list, { probabilities, label }) {
-  for (const bar of list.children) {
-    const share = probabilities[bar.dataset.class];
-    bar.classList.toggle("is-predicted", bar.dataset.class === label);
-    bar.querySelector(".bar-value").textContent = percent(share);
-    bar.querySelector(".bar-fill").setAttribute("width", `${(share * 100).toFixed(2)}%`);
-  }
-}
-
 export const dataUrl = ({ media_type: type, data }) => `data:${type};base64,${data}`;
 
 /** The elements below a root that carry data-field, by name. */

@@ -1,7 +1,8 @@
 // Enhances the sample page: swaps samples in place, with the keyboard too. Without it every link loads a page.
 
+import { fillBars } from "./bars.js";
 import { gaveUp, pause, sleep } from "./patience.js";
-import { moveTo, onKey } from "./shell.js";
+import { mark, moveTo, onKey } from "./shell.js";
 import { ScanViewer } from "./viewer.js";
 import { language, milliseconds, percent, reasonOf, say } from "./words.js";
 
@@ -30,10 +31,7 @@ async function fetchJson(url, signal) {
     const answer = await fetch(url, { signal, headers: { Accept: "application/json" } });
     if (answer.ok) return answer.json();
     const seconds = pause(answer.status, answer.headers.get("Retry-After"), tries);
-    if (seconds === null) {
-      const problem = await answer.json().catch(() => ({}));
-      throw new Error(gaveUp(answer.status) || problem.detail || say("server_answered", { status: answer.status }));
-    }
+    if (seconds === null) throw new Error(gaveUp(answer.status) || say("server_answered", { status: answer.status }));
     field.announce.textContent = field.waiting.textContent = say("asked_again", { seconds });
     field.waiting.hidden = false;
     try { await sleep(seconds * 1000, signal); } finally { field.waiting.hidden = true; }
@@ -41,6 +39,14 @@ async function fetchJson(url, signal) {
 }
 
 const pageUrl = (id) => `/samples/${id}${query}`;
+
+// Whether a heat map is shown is part of the address, so that a link that is shared shows it too.
+const HEAT = /^#heat(?:=(\w+))?$/;
+
+function heatMark() {
+  const { on, class: name } = scan.explained;
+  return on ? `#heat${name ? `=${name}` : ""}` : "";
+}
 
 function setBusy(busy) {
   field.report.setAttribute("aria-busy", String(busy));
@@ -80,7 +86,7 @@ function centre(link) {
 }
 
 function report(answer) {
-  const { label, confidence, probabilities, abstained, in_distribution: isMri } = answer.prediction;
+  const { label, confidence, abstained, in_distribution: isMri } = answer.prediction;
   const result = abstained ? "unsure" : label === answer.true_label ? "right" : "wrong";
   const reason = reasonOf(answer.prediction, title);
   field.stamp.className = `stamp ${result}`;
@@ -93,12 +99,7 @@ function report(answer) {
   field.true.textContent = title(answer.true_label);
   field.summary.textContent = bars.get(answer.true_label).dataset.summary;
   field.glyph.setAttribute("href", `#glyph-${answer.true_label}`);
-  for (const [name, bar] of bars) {
-    bar.classList.toggle("is-predicted", name === label);
-    bar.classList.toggle("is-true", name === answer.true_label);
-    bar.querySelector(".bar-value").textContent = percent(probabilities[name]);
-    bar.querySelector(".bar-fill").setAttribute("width", `${(probabilities[name] * 100).toFixed(2)}%`);
-  }
+  fillBars(viewer.querySelector(".bars"), answer.prediction, answer.true_label);
   field.time.textContent = milliseconds(answer.milliseconds);
   document.title = `${title(answer.true_label)}, ${answer.id} · ${viewer.dataset.project}`;
   const said = abstained
@@ -132,7 +133,7 @@ async function show(id, { push = true } = {}) {
   running?.abort();
   const { signal } = (running = new AbortController());
   currentId = id;
-  moveTo(pageUrl(id), { push });
+  moveTo(pageUrl(id) + heatMark(), { push });
   field.failed.hidden = true;
   field.announce.textContent = "";
   setBusy(true);
@@ -193,14 +194,30 @@ onKey((event) => {
   return true;
 });
 
-scan.root.addEventListener("explain", explain);
+scan.root.addEventListener("explain", () => {
+  mark(heatMark());
+  explain();
+});
 addEventListener("beforeprint", () => {
   const date = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short" });
   field.date.textContent = date.format(new Date());
   field.address.textContent = location.href;
 });
-addEventListener("popstate", () => show(location.pathname.split("/").pop(), { push: false }));
+addEventListener("popstate", () => {
+  const id = location.pathname.split("/").pop();
+  followMark();
+  if (id !== currentId) show(id, { push: false });
+});
 field.retry.addEventListener("click", () => show(currentId, { push: false }));
+
+/** Shows or hides the heat map as the address says. */
+function followMark() {
+  if (heatMark() === location.hash) return;
+  const found = HEAT.exec(location.hash);
+  if (found) scan.ask(bars.has(found[1]) ? found[1] : null);
+  else if (scan.explained.on) scan.toggle(false);
+}
+followMark();
 
 const marked = viewer.querySelector(".roll [aria-current]");
 if (marked) centre(marked);

@@ -5,11 +5,15 @@ import { say } from "./words.js";
 
 const SLOW = 3000; // milliseconds without any news before the page says why that may be
 
-/** An error that the API, or the way to it, gave: `title` for everybody, `message` for the curious. */
+/**
+ * An error that the API, or the way to it, gave: `title` and `message` in the visitor's language,
+ * `detail` as the API has it, in English, for the curious; "" where it says nothing.
+ */
 export class SendError extends Error {
-  constructor(title, message, { again = false } = {}) {
+  constructor(title, message, { detail = "", again = false } = {}) {
     super(message);
     this.title = title;
+    this.detail = detail;
     this.again = again; // whether the same file may well pass another time
   }
 }
@@ -71,7 +75,9 @@ function read(request) {
   try { answer = JSON.parse(request.responseText); } catch { /* a page of the host's own */ }
   if (request.status === 200 && answer) return answer;
   const kind = answer?.type?.split("#")[1] ?? "";
-  const title = { damaged: say("file_damaged"), "too-large": say("file_too_large"), "unsupported-format": say("file_unsupported") }[kind];
-  const why = (answer?.detail ?? say("server_answered", { status: request.status })).replaceAll("`", "");
-  throw new SendError(title ?? (gaveUp(request.status) || say("no_answer_came")), why, { again: !kind && request.status !== 413 });
+  const said = { damaged: "file_damaged", "too-large": "file_too_large", "unsupported-format": "file_unsupported" }[kind];
+  const title = said ? say(said) : gaveUp(request.status) || say("no_answer_came");
+  const why = said ? say(`${said}_advice`) : say("server_answered", { status: request.status });
+  const detail = (answer?.detail ?? "").replaceAll("`", "");
+  throw new SendError(title, why, { detail, again: !kind && request.status !== 413 });
 }

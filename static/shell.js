@@ -28,9 +28,19 @@ export function onKey(act) {
 /** Puts an address into the browser's bar and into the links that come back to it. */
 export function moveTo(url, { push = true } = {}) {
   if (push) history.pushState(null, "", url);
+  comeBackHere();
+}
+
+/** Puts what follows the # into the address, "" for nothing, without a new place in the history. */
+export function mark(hash) {
+  history.replaceState(history.state, "", location.pathname + location.search + hash);
+  comeBackHere();
+}
+
+function comeBackHere() {
   for (const link of document.querySelectorAll(".languages a")) {
     const address = new URL(link.href);
-    address.searchParams.set("next", location.pathname + location.search);
+    address.searchParams.set("next", location.pathname + location.search + location.hash);
     link.href = address.pathname + address.search;
   }
 }

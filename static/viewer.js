@@ -104,6 +104,12 @@ export class ScanViewer {
     this.#want({ on, class: this.#wish.class });
   }
 
+  /** Turns the heat map on for a class, as its menu does; null for the predicted one. */
+  ask(name) {
+    this.#part.class.value = name ?? "";
+    this.#want({ on: true, class: name });
+  }
+
   /** Zooms by a factor about a point of the stage, in shares of its size; 0 shows everything again. */
   zoom(factor, at = { x: 0.5, y: 0.5 }) {
     const { scale, x, y } = this.#view;

@@ -1,7 +1,7 @@
 // The slices of a volume: plane, slice and its preview, one read at a time or all of them with a plot.
 
 import { Plot } from "./plot.js";
-import { dataUrl, fieldsOf } from "./said.js";
+import { dataUrl, fieldsOf, placeOf, sentence } from "./said.js";
 import { say } from "./words.js";
 
 const CONTACTS = 12; // slices on the contact sheet
@@ -13,9 +13,11 @@ export class Volume {
   #found = null; // the API's answer with the plane's previews
   #busy = false;
 
-  constructor(root, job, id) {
+  /** `announce(text)` tells whoever cannot see the page what has been read. */
+  constructor(root, job, id, announce) {
     this.root = root;
     this.job = job;
+    this.announce = announce;
     this.field = fieldsOf(root);
     this.plot = new Plot(this.field, (slice) => this.#choose(slice));
     this.#plane = job.answer.plane;
@@ -32,6 +34,8 @@ export class Volume {
     const every = this.job.every(this.#plane);
     this.field.plot.hidden = !every;
     if (every) this.plot.draw(every, this.#slice);
+    this.field["volume-stop"].hidden = !busy;
+    this.field["volume-progress"].hidden = !busy;
     this.root.querySelector("[data-act=read]").textContent = say("read_slice", { slice: this.#slice });
     this.root.querySelector("[data-act=read-all]").textContent = say("read_all", { count: this.#count });
   }
@@ -52,6 +56,7 @@ export class Volume {
     press("after", () => this.#choose(this.#slice + 1));
     press("read", () => this.#read());
     press("read-all", () => this.#readAll());
+    this.field["volume-stop"].addEventListener("click", () => this.job.cancel());
   }
 
   async #load(plane) {
@@ -125,22 +130,38 @@ export class Volume {
   }
 
   #read() {
-    return this.#work(say("reading_slice", { slice: this.#slice }), (tell) =>
-      this.job.read({ ...(this.#plane && { plane: this.#plane }), slice: this.#slice }, tell));
+    return this.#work(say("reading_slice", { slice: this.#slice }), async (tell) => {
+      const answer = await this.job.read({ ...(this.#plane && { plane: this.#plane }), slice: this.#slice }, tell);
+      return `${placeOf(answer)}: ${sentence(answer)}`;
+    });
   }
 
   #readAll() {
-    return this.#work(say("reading_all", { count: this.#count }), (tell) => this.job.readAll(this.#plane, tell));
+    const count = this.#count;
+    return this.#work(say("reading_all", { read: 0, count }), async (tell, note) => {
+      const { "volume-progress": progress } = this.field;
+      const read = (done) => {
+        progress.value = done / count;
+        note(say("reading_all", { read: done, count }));
+      };
+      await this.job.readAll(this.#plane, count, { ...tell, read });
+      return this.plot.said;
+    });
   }
 
+  /** Asks for something; `ask` is given what the job is to tell and what says how far it is. */
   async #work(text, ask) {
     if (this.#busy) return; // one press, one request
     this.#busy = true;
-    this.#note(text);
+    let now = text;
+    const note = (said) => { now = said; this.#note(now); };
+    note(text);
+    this.field["volume-progress"].removeAttribute("value");
     this.draw();
     try {
-      await ask({ waking: (waking) => this.#note(waking ?? text) });
+      const said = await ask({ waking: (waking) => this.#note(waking ?? now) }, note);
       this.#note(null);
+      this.announce(said);
     } catch (error) {
       this.#note(error.title ? `${error.title} ${error.message}` : say("cancelled"));
     } finally {

@@ -74,7 +74,7 @@ def test_without_scripts_the_form_answers(client: FlaskClient) -> None:
     text = results(page)
     assert "scan.png The network says Meningioma" in text
     assert "75.0 %" in text
-    assert "bad.png This file could not be read." in text
+    assert "bad.png This file could not be read. Choose a picture, a DICOM file or" in text
     assert "`" not in text
     assert 'src="data:image/webp;base64,' in page.text
     assert not re.search(r'id="results"[^>]*hidden', page.text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,15 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from flask.testing import FlaskClient
 
+from web.display import NOTICES
+
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = ROOT / "translations" / "es" / "LC_MESSAGES" / "messages.po"
 KEYWORDS = {
     "_": None,
     "gettext": None,
     "_l": None,
+    "_said": None,
     "N_": None,
     "ngettext": (1, 2),
     "lazy_gettext": None,
@@ -88,6 +92,27 @@ def test_the_api_speaks_english_to_everybody(client: FlaskClient) -> None:
     answer = client.get("/api/v1/samples/nobody/prediction", headers=headers).json
     assert answer is not None
     assert answer["detail"] == "No sample has this id; /api/v1/samples lists them all."
+
+
+def test_the_apis_page_speaks_the_visitors_language_and_its_document_english(
+    client: FlaskClient,
+) -> None:
+    page = client.get("/api", headers={"Accept-Language": "es"}).text
+    document = client.get("/api/openapi.json", headers={"Accept-Language": "es"}).text
+    for english, spanish in (
+        ("Classify images", "Clasificar imágenes"),
+        ("No file can be read.", "No se puede leer ningún archivo."),
+        ("Whether the picture looks like a brain MRI.", "Si la imagen parece una resonancia"),
+    ):
+        assert spanish in page
+        assert english not in page
+        assert english in document
+    assert "several such as <code>16-31</code>" in client.get("/api").text
+
+
+def test_the_shipped_gallerys_notice_is_translated() -> None:
+    manifest = json.loads((ROOT / "data" / "samples" / "manifest.json").read_text("utf-8"))
+    assert manifest["notice"] in NOTICES
 
 
 def test_nothing_lacks_a_translation_and_none_is_left_over() -> None:

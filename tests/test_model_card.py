@@ -258,18 +258,42 @@ def test_protocols_appear_once_they_are_measured(
         pooled = {**run["test"], "accuracy": 0.8765}
         clean = {**run, "test": {**run["test"], "accuracy": 0.9123}}
         evaluation["protocols"]["grouped"] = {
-            "folds_wanted": 5, "runs": [run] * 3, "pooled": pooled, "accuracy_sd": 0.0321,
+            "folds_wanted": 5, "pooled": pooled,
+            "runs": [run | {"protocol": f"fold-{k}"} for k in range(3)],
+            "accuracy": 0.8754, "accuracy_sd": 0.0321,
+            "balanced_accuracy": 0.8642, "balanced_accuracy_sd": 0.0213,
         }  # fmt: skip
         evaluation["protocols"]["clean"] = {"runs": [clean, {**clean, "seed": 8}]}
 
     change(reports / "evaluation.json", measure)
     page = card_page()
     results = part_text(page, "results")
-    assert "New patients: 3 of 5 folds 1,286 of 1,311 87.6 % ± 3.2 %" in results
+    assert "New patients: 3 of 5 folds 1,286 of 1,311 87.6 %" in results
+    assert "fold-2 1,286 of 1,311 98.1 % 97.9 % Glioma 94.7 %" in results
+    assert "Mean, and standard deviation 87.5 % ± 3.2 % 86.4 % ± 2.1 %" in results
     assert "Trained without a copy of any test image seed 2 1,286 of 1,311 91.2 %" in results
     assert "Trained without a copy of any test image seed 8" in results
     assert "Not measured yet" not in results
-    assert "Patients it has never met 87.6 %" in part_text(page, "facts")
+    facts = part_text(page, "facts")
+    assert "Patients it has never met cross-validation, 3 of 5 folds 87.6 %" in facts
+    assert "no patient is on both sides, 87.6 % of the answers are right" in part_text(
+        page, "limits"
+    )
+
+
+def test_a_single_fold_has_no_spread(card_page: Callable[[], str], reports: Path) -> None:
+    def measure(evaluation: Any) -> None:
+        run = evaluation["protocols"]["official"]["runs"][0]
+        evaluation["protocols"]["grouped"] = {
+            "folds_wanted": 5, "pooled": run["test"], "runs": [run | {"protocol": "fold-0"}],
+            "accuracy": 0.8754, "accuracy_sd": None,
+            "balanced_accuracy": 0.8642, "balanced_accuracy_sd": None,
+        }  # fmt: skip
+
+    change(reports / "evaluation.json", measure)
+    results = part_text(card_page(), "results")
+    assert "New patients: 1 of 5 folds" in results
+    assert "Mean, and standard deviation 87.5 % 86.4 %" in results
 
 
 # what is missing or damaged

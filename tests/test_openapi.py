@@ -118,6 +118,18 @@ def test_the_page_shows_each_operation_with_lines_to_copy(
         assert f'id="{anchor}"' in page
 
 
+def test_the_pages_examples_ask_the_network_once(
+    web_app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictions = web_app.extensions["brain_mri"].predictions
+    asked: list[str] = []
+    explain = predictions.explain
+    monkeypatch.setattr(predictions, "explain", lambda s: asked.append(s.id) or explain(s))
+    pages = [client.get("/api").text for _ in range(3)]
+    assert asked == ["glioma-00"]
+    assert pages[0] == pages[2]
+
+
 def test_the_python_lines_run(web_app: Flask, document: dict[str, Any]) -> None:
     with web_app.test_request_context():
         for entry in entries(document, "http://localhost"):

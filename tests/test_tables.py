@@ -37,7 +37,9 @@ def test_protocols_begin_with_the_honest_estimate_and_end_with_published_ones() 
         }
     ]
     grouped = {
-        "runs": brief, "folds_wanted": 5, "pooled": figures(880, 1000), "accuracy_sd": 0.02,
+        "runs": brief, "folds_wanted": 5, "pooled": figures(880, 1000),
+        "accuracy": 0.879, "accuracy_sd": 0.02,
+        "balanced_accuracy": 0.43, "balanced_accuracy_sd": None,
     }  # fmt: skip
     evaluation = {
         "protocols": {
@@ -51,7 +53,8 @@ def test_protocols_begin_with_the_honest_estimate_and_end_with_published_ones() 
     rows = cells(tables.protocols(evaluation, published))[1:]
     assert [row[0].split(",")[0] for row in rows] == ["ours"] * 6 + ["published: Big"]
     assert rows[0][0] == "ours, five-fold (1 of 5), brief recipe"
-    assert rows[0][3] == "**88.00%** ± 2.00% over folds"
+    assert rows[0][3] == "**88.00%** (folds: 87.90% ± 2.00%)"
+    assert rows[0][5] == "44.00%"
     assert rows[1][2:4] == ["100", "**90.00%**"]
     assert rows[1][6] == "glioma 45.0%"
     assert rows[1][0] == "ours, trained for `clean`"

@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse, encode_multipart
 
 from tests.scan_files import dicom, nifti, png, white_share
 from web import schemas
-from web.uploads import MAX_FILES, MAX_UPLOAD_BYTES, THUMBNAIL_SIDE
+from web.uploads import MAX_FILES, MAX_PICTURES, MAX_UPLOAD_BYTES, THUMBNAIL_SIDE
 
 PREDICTIONS = "/api/v1/predictions"
 SLICES = "/api/v1/slices"
@@ -152,13 +152,57 @@ def test_every_slice_of_a_volume(client: FlaskClient) -> None:
     ]  # fmt: skip
     for entry in entries:
         valid(schemas.UploadedAnswerSchema(), entry)
-    together = problem(post(client, PREDICTIONS + "?slice=all&explain=true", ("a", volume())), 400)
-    assert together["detail"].startswith("`explain` must be false with `slice=all`")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "slices"), [("1-3", [1, 2, 3]), ("0-5", [0, 1, 2, 3, 4, 5]), ("4-4", [4])]
+)
+def test_some_slices_of_a_volume(client: FlaskClient, wanted: str, slices: list[int]) -> None:
+    response = post(client, f"{PREDICTIONS}?slice={wanted}", ("head.nii", volume()))
+    assert response.json is not None
+    assert [entry["slice"] for entry in response.json["predictions"]] == slices
+
+
+def test_slices_beyond_the_last_are_not_there(client: FlaskClient) -> None:
+    document = problem(post(client, PREDICTIONS + "?slice=4-6", ("head.nii", volume())), 422)
+    assert "`slice` must be in 0..5 for this file. Received: 6" in document["detail"]
+
+
+def test_every_slice_with_its_heat_map_and_its_picture(client: FlaskClient) -> None:
+    query = "?slice=all&explain=true&preview=true"
+    response = post(client, PREDICTIONS + query, ("head.nii", volume()))
+    assert response.json is not None
+    entries = response.json["predictions"]
+    assert [entry["explanation"]["class"] for entry in entries] == [e["label"] for e in entries]
+    assert {entry["preview"]["width"] for entry in entries} == {64}
+
+
+@pytest.mark.parametrize("costly", ["explain", "preview"])
+def test_heat_maps_and_pictures_of_a_request_are_bounded(client: FlaskClient, costly: str) -> None:
+    tall = nifti(np.stack([white_share(1, 8)] * (MAX_PICTURES + 1), axis=2).astype(np.int16))
+    ask = f"{PREDICTIONS}?{costly}=true&slice="
+    document = problem(post(client, ask + "all", ("a", tall)), 413)
+    assert document["detail"] == (
+        f"`slice` must name at most 64 slices of each file with `{costly}=true`; ask for more of "
+        "them in parts, such as `slice=0-63`. Received: 65"
+    )
+    assert post(client, ask + "0-63", ("a", tall)).status_code == 200
+    twice = problem(post(client, ask + "0-63", ("a", tall), ("b", tall)), 413)
+    assert "at most 32 slices" in twice["detail"]
 
 
 @pytest.mark.parametrize(
     "query",
-    ["slice=-1", "slice=two", "plane=oblique", "explain=maybe", "explain_class=x", "size=3"],
+    [
+        "slice=-1",
+        "slice=two",
+        "slice=3-1",
+        "slice=1-",
+        "plane=oblique",
+        "explain=maybe",
+        "explain_class=x",
+        "size=3",
+    ],
 )
 def test_parameters_are_checked(client: FlaskClient, query: str) -> None:
     document = problem(post(client, f"{PREDICTIONS}?{query}", ("a", GLIOMA)), 400)

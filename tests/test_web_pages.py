@@ -131,6 +131,9 @@ def test_a_bad_filter_says_what_is_allowed(client: FlaskClient, path: str) -> No
         "class must be one of glioma, meningioma, notumor, pituitary. "
         "Received: &#39;&lt;script&gt;&#39;."
     ) in page.text
+    spanish = client.get(f"{path}?class=x", headers={"Accept-Language": "es"}).text
+    assert "La dirección pide algo que esta página no ofrece." in spanish
+    assert '<p lang="en">class must be one of' in spanish
 
 
 def test_sample_page(client: FlaskClient) -> None:

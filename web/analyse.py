@@ -16,6 +16,7 @@ from model.scans import MAX_SLICES
 from web.schemas import PredictionsQuery, load_query
 from web.state import place
 from web.uploads import ERRORS, MAX_FILES, MAX_UPLOAD_BYTES, answer_files
+from web.words import ADVICE
 
 FORMAT_NAMES = {"WEBP": "WebP"}  # those that Pillow writes in capitals and others do not
 
@@ -41,7 +42,7 @@ def page() -> tuple[str, int]:
                 if len(kinds) == len(entries):
                     status = ERRORS[kinds[0]][0]
     return render_template(
-        "analyse.html", entries=entries, missing=missing, limits=limits()
+        "analyse.html", entries=entries, missing=missing, limits=limits(), advice=ADVICE
     ), status
 
 

@@ -6,11 +6,13 @@ where it is of another kind than it should be.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from model.config import CLASS_NAMES
+
+T = TypeVar("T")
 
 INTERVAL = 0.95
 """Level of the intervals that the reports call ``accuracy_95`` and ``interval_95``."""
@@ -108,3 +110,11 @@ def by_class(report: Mapping[str, Any]) -> dict[str, int]:
 
 def maybe(value: Any) -> float | None:
     return None if value is None else float(value)
+
+
+def optional(read: Callable[[], T]) -> T | None:
+    """What ``read`` gives, None where a figure is missing: for a part of a section."""
+    try:
+        return read()
+    except LookupError:
+        return None

@@ -16,6 +16,7 @@ from flask_babel import lazy_gettext as _l
 from model import words
 from model.config import CLASS_NAMES
 from model.runtime import Prediction
+from model.words import N_
 from web.images import thumbnail_set, thumbnail_url
 from web.selection import Filters
 from web.state import current_state
@@ -32,6 +33,12 @@ SUMMARIES: dict[str, LazyString] = {
 RULE_TEXT = _l(  # model.trust.RULE, written out for the translators
     "The network abstains when the picture does not look like a brain MRI to it, "
     "or when more than one answer remains plausible."
+)
+NOTICES = (  # of the galleries that data/samples.py makes, for the translators
+    N_(
+        "Synthetic images, drawn from the ICBM 152 average brain (see data/atlas/NOTICE). They "
+        "show no patient."
+    ),
 )
 PLANES: dict[str, LazyString] = {
     "axial": _l("axial"),

@@ -85,13 +85,14 @@ def answer(error: HTTPException, detail: str) -> WerkzeugResponse:
     if request.path == "/api" or request.path.startswith("/api/"):
         response, _ = problem(status, title, detail)
     else:
-        # a 400 explains which values are allowed; other texts are written for API users
-        text = detail.replace("`", "") if status == 400 else WHAT_NOW.get(status, detail)
+        # a 400 explains which values are allowed, in English; other texts are for API users
+        known = status in WHAT_NOW
         page = render_template(
             "error.html",
             status=status,
             title=TITLES.get(status, title),
-            text=text,
+            text=WHAT_NOW[status] if known else detail,
+            detail=detail.replace("`", "") if status == 400 else "",
             request_id=request_id(),
         )
         response = make_response(page, status)

@@ -1,7 +1,7 @@
 """The page Model: the model card, every figure read from the committed reports.
 
 The form follows Mitchell et al. 2019, "Model cards for model reporting", with a "Model facts" box
-before it. Figures: web/card_sections.py; drawings: web/charts.py; words: templates/model.html.
+before it. Figures: web/card_*.py; drawings: web/charts.py; words: templates/model.html.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from model.config import CLASS_NAMES
-from web import card_sections
+from web import card_looking, card_results, card_sections, card_trust
 from web.card_figures import INTERVAL
 from web.card_reports import MissingFigureError, Reports
 from web.state import State, current_state
@@ -31,12 +31,12 @@ SECTIONS: tuple[tuple[str, LazyString, Builder], ...] = (
     ("data", _l("Data, and its leak"), card_sections.data),
     ("network", _l("The network"), card_sections.network),
     ("training", _l("Training"), card_sections.training),
-    ("results", _l("How good it is"), card_sections.results),
-    ("confusion", _l("What it confuses"), card_sections.confusion),
-    ("calibration", _l("Can its percentages be believed?"), card_sections.calibration),
-    ("abstaining", _l("When it does not answer"), card_sections.abstaining),
-    ("looking", _l("Does it look at the tumor?"), card_sections.looking),
-    ("corruptions", _l("When images get worse"), card_sections.corruptions),
+    ("results", _l("How good it is"), card_results.results),
+    ("confusion", _l("What it confuses"), card_results.confusion),
+    ("calibration", _l("Can its percentages be believed?"), card_trust.calibration),
+    ("abstaining", _l("When it does not answer"), card_trust.abstaining),
+    ("looking", _l("Does it look at the tumor?"), card_looking.looking),
+    ("corruptions", _l("When images get worse"), card_looking.corruptions),
     ("limits", _l("Limits"), card_sections.limits),
     ("licence", _l("Licence and citation"), card_sections.licence),
 )

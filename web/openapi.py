@@ -10,9 +10,11 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Response, current_app, jsonify, render_template, request
+from flask_babel import gettext
 from markupsafe import Markup, escape
 from marshmallow import Schema
 
+from model.words import N_
 from web import schemas
 from web.answers import model_fields, prediction_fields
 from web.display import PROJECT
@@ -92,14 +94,14 @@ def _schema_name(schema: type[Schema] | Schema) -> str:
 def _paths() -> dict[str, dict[str, Any]]:
     sample_id = {
         "in": "path", "name": "sample_id", "required": True, "schema": {"type": "string"},
-        "description": "The sample's id.", "example": "glioma-00",
+        "description": N_("The sample's id."), "example": "glioma-00",
     }  # fmt: skip
     return {
         "/api/v1/predictions": {
             "post": _operation(
-                "Classify images",
-                "Each file is answered for itself: one that cannot be read has an `error` instead, "
-                "and the others are answered all the same.",
+                N_("Classify images"),
+                N_("Each file is answered for itself: one that cannot be read has an `error` "
+                   "instead, and the others are answered all the same."),
                 {"$ref": "#/components/schemas/Predictions"},
                 query=schemas.PredictionsQuery, files=MAX_FILES,
                 errors=(400, 413, 415, 422, 429, 503),
@@ -107,35 +109,36 @@ def _paths() -> dict[str, dict[str, Any]]:
         },
         "/api/v1/slices": {
             "post": _operation(
-                "Look into a volume",
-                "Small pictures of every slice of one file in one plane, to choose from.",
+                N_("Look into a volume"),
+                N_("Small pictures of every slice of one file in one plane, to choose from."),
                 schemas.SlicesSchema,
                 query=schemas.PlaneQuery, files=1, errors=(400, 413, 415, 422, 429, 503),
             )
         },
         "/api/v1/samples": {
             "get": _operation(
-                "List the gallery", "The gallery's images that pass the filters.",
+                N_("List the gallery"), N_("The gallery's images that pass the filters."),
                 schemas.SamplesSchema, query=schemas.SamplesQuery, errors=(400,),
             )
         },
         "/api/v1/samples/{sample_id}/prediction": {
             "get": _operation(
-                "Classify an image of the gallery",
-                "Computed when first asked for, then kept.",
+                N_("Classify an image of the gallery"),
+                N_("Computed when first asked for, then kept."),
                 schemas.SampleAnswerSchema, query=schemas.ExplainQuery,
                 errors=(400, 404, 429, 503), parameters=[sample_id],
             )
         },
         "/healthz": {
             "get": _operation(
-                "Whether the server answers", "Never waits for the network.", schemas.HealthSchema
+                N_("Whether the server answers"), N_("Never waits for the network."),
+                schemas.HealthSchema,
             )
         },
         "/readyz": {
             "get": _operation(
-                "Whether the network is ready",
-                "Whether it has read a bundled image as it should, once after the start.",
+                N_("Whether the network is ready"),
+                N_("Whether it has read a bundled image as it should, once after the start."),
                 schemas.ReadySchema, errors=(503,),
             )
         },
@@ -290,6 +293,12 @@ def _inside(described: dict[str, Any], field: dict[str, Any]) -> dict[str, Any] 
     return field if "properties" in field else None
 
 
+@blueprint.app_template_filter("in_words")
+def in_words(text: str | None) -> Markup:
+    """A text of the document in the reader's language, as HTML; "" where there is none."""
+    return ticked(gettext(text)) if text else Markup("")
+
+
 @blueprint.app_template_filter("ticked")
 def ticked(text: str) -> Markup:
     """Plain text as HTML, with `what stands in backticks` as code."""
@@ -313,13 +322,13 @@ def schema_type(field: dict[str, Any]) -> str:
 
 
 WHY = {
-    400: "A parameter is not allowed, or there is no file.",
-    404: "There is no such sample.",
-    413: f"Larger than {MAX_UPLOAD_BYTES // 2**20} MiB, or a picture of too many pixels.",
-    415: "No file is of a format that can be read.",
-    422: "No file can be read.",
-    429: "This address has asked for too much lately.",
-    503: "Too many requests wait for the network, or it is not ready.",
+    400: N_("A parameter is not allowed, or there is no file."),
+    404: N_("There is no such sample."),
+    413: N_("The request is too large, or a picture has too many pixels."),
+    415: N_("No file is of a format that can be read."),
+    422: N_("No file can be read."),
+    429: N_("This address has asked for too much lately."),
+    503: N_("Too many requests wait for the network, or it is not ready."),
 }
 RETRY_AFTER = {"description": "Seconds to stay away.", "schema": {"type": "integer"}}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,24 +16,33 @@ EVERY_SLICE = "all"
 
 
 def _said(description: str, example: object = None, **more: Any) -> dict[str, Any]:
-    """Metadata that apispec copies into the document."""
+    """Metadata that apispec copies into the document; translators gather the description."""
     examples = {} if example is None else {"examples": [example]}
     return {"description": description, **examples, **more}
 
 
-class SliceNumber(fields.Field[int | str]):
-    """A slice's number from 0, or "all"."""
+SLICES = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6}))?")
+
+
+class SliceNumber(fields.Field[int | str | range]):
+    """A slice's number from 0, several such as "16-31", or "all"."""
 
     default_error_messages = {  # noqa: RUF012 -- marshmallow's own declaration
-        "invalid": 'Must be a whole number from 0, or "all".'
+        "invalid": 'Must be a whole number from 0, several such as 16-31, or "all".'
     }
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int | str:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> int | str | range:
         if value == EVERY_SLICE:
             return EVERY_SLICE
-        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 6:
-            return int(value)
-        raise self.make_error("invalid")
+        found = SLICES.fullmatch(value) if isinstance(value, str) else None
+        if found is None:
+            raise self.make_error("invalid")
+        first, last = int(found[1]), int(found[2] or found[1])
+        if first > last:
+            raise self.make_error("invalid")
+        return first if found[2] is None else range(first, last + 1)
 
 
 class Flag(fields.Boolean):
@@ -68,7 +78,8 @@ class PredictionsQuery(ExplainQuery, PlaneQuery):
     slice = SliceNumber(
         load_default=None,
         metadata=_said(
-            "Number of a volume's slice from 0, or `all`; by default the middle one.",
+            "Number of a volume's slice from 0, several such as `16-31`, or `all`; by default the "
+            "middle one.",
             type=["integer", "string"],
         ),
     )

@@ -21,23 +21,28 @@ from werkzeug.datastructures import FileStorage
 from model.errors import ImageError
 from model.preprocessing import LARGEST, PERCENTILES, prepare
 from model.scans import Scan, has_slices, read_scan
+from model.words import N_
 from web.answers import model_fields, prediction_fields
 from web.errors import problem
-from web.schemas import EVERY_SLICE, PlaneQuery, PredictionsQuery, load_query
-from web.selection import FilterError
+from web.schemas import PlaneQuery, PredictionsQuery, load_query
 from web.state import current_state, place
 
 MAX_UPLOAD_BYTES = 32 * 2**20
 MAX_FILES = 16
+MAX_PICTURES = 64
+"""Heat maps and previews of a request, at half a megabyte each while it is answered."""
 PREVIEW_SIDE = 512
 THUMBNAIL_SIDE = 96
 MAX_NAME = 255
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 ERRORS = {  # by the kind of a `model.preprocessing.ImageError`: status and title
-    "damaged": (HTTPStatus.UNPROCESSABLE_ENTITY, "The file cannot be used"),
-    "too-large": (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The file is too large"),
-    "unsupported-format": (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The file's format is not supported"),
+    "damaged": (HTTPStatus.UNPROCESSABLE_ENTITY, N_("The file cannot be used")),
+    "too-large": (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, N_("The file is too large")),
+    "unsupported-format": (
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        N_("The file's format is not supported"),
+    ),
 }
 
 blueprint = Blueprint("uploads", __name__)
@@ -66,9 +71,6 @@ class InMemoryRequest(Request):
 def predictions() -> Response | tuple[Response, int]:
     """Classifies each uploaded ``file``; 4xx where none of them can be read."""
     query = load_query(PredictionsQuery(), request.args)
-    for costly in ("explain", "preview"):  # a thousand of them would not fit into memory
-        if query["slice"] == EVERY_SLICE and query[costly]:
-            raise FilterError(f"`{costly}` must be false with `slice=all`. Received: true.")
     with place():
         entries, kinds = answer_files(query)
     if len(kinds) == len(entries):
@@ -164,14 +166,46 @@ def _prepared(
     """What the network is to see of a file, and what is said of it besides."""
     plane = scan.choose_plane(query["plane"])
     count = scan.count(plane)
-    every = query["slice"] == EVERY_SLICE
-    for index in range(count) if every else [scan.choose_slice(plane, query["slice"])]:
+    chosen = _chosen(scan, plane, query["slice"])
+    _check_pictures(len(chosen), query)
+    for index in chosen:
         pixels = scan.pixels(plane, index)
         about: dict[str, Any] = {"plane": plane, "slices": count}
         about["slice"] = index if count > 1 else None
         if query["preview"]:
             about["preview"] = _preview(pixels, PREVIEW_SIDE, quality=88)
         yield prepare(pixels), about
+
+
+def _chosen(scan: Scan, plane: str | None, wanted: int | str | range | None) -> range:
+    """The slices to read.
+
+    Raises:
+        ImageError: There are no such slices.
+    """
+    if isinstance(wanted, str):
+        return range(scan.count(plane))
+    if isinstance(wanted, range):
+        scan.choose_slice(plane, wanted[-1])
+        return wanted
+    index = scan.choose_slice(plane, wanted)
+    return range(index, index + 1)
+
+
+def _check_pictures(slices: int, query: dict[str, Any]) -> None:
+    """Refuses what would not fit into memory: a heat map or a preview of a thousand slices.
+
+    Raises:
+        ImageError: So many are wanted of one file.
+    """
+    most = MAX_PICTURES // len(request.files.getlist("file"))
+    for costly in ("explain", "preview"):
+        if query[costly] and slices > most:
+            raise ImageError(
+                f"`slice` must name at most {most} slices of each file with `{costly}=true`; ask "
+                f"for more of them in parts, such as `slice=0-{most - 1}`. Received: {slices}",
+                kind="too-large",
+            )
 
 
 def _preview(pixels: NDArray[np.float32], side: int, *, quality: int) -> dict[str, Any]:

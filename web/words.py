@@ -11,6 +11,22 @@ from flask_babel import lazy_gettext as _l
 
 from model.words import BETWEEN, NOT_AN_MRI
 
+ADVICE: dict[str, LazyString] = {
+    "damaged": _l(
+        "It may be cut off, damaged, or stored in a way that is not read here. Opening it in "
+        "another program and saving it again often helps."
+    ),
+    "too-large": _l(
+        "It has more pixels, slices or bytes than are read here. A smaller copy of it will do: "
+        "the network sees it small in any case."
+    ),
+    "unsupported-format": _l(
+        "Choose a picture, a DICOM file or a NIfTI volume; the formats stand at the top of the "
+        "page."
+    ),
+}
+"""What to do about a file, by the kind of its error in the API."""
+
 WORDS: dict[str, LazyString] = {
     "copied": _l("Copied"),
     "image_failed": _l("The image did not load."),
@@ -80,9 +96,12 @@ WORDS: dict[str, LazyString] = {
     "not_reached": _l("The server cannot be reached."),
     "not_reached_why": _l("The connection broke off before an answer came."),
     "file_damaged": _l("This file cannot be read."),
+    "file_damaged_advice": ADVICE["damaged"],
     "file_too_large": _l("This file is too large."),
+    "file_too_large_advice": ADVICE["too-large"],
     "file_too_large_why": _l("A file may have at most %(mebibytes)s MiB."),
     "file_unsupported": _l("This kind of file is not supported."),
+    "file_unsupported_advice": ADVICE["unsupported-format"],
     "no_answer_came": _l("The answer did not arrive."),
     "sample_failed": _l("The gallery's image did not arrive. Please try again."),
     "no_folders": _l("Folders cannot be read: choose the files in them."),
@@ -95,7 +114,7 @@ WORDS: dict[str, LazyString] = {
     "read_slice": _l("Read slice %(slice)s"),
     "read_all": _l("Read all %(count)s slices"),
     "reading_slice": _l("Reading slice %(slice)s …"),
-    "reading_all": _l("Reading %(count)s slices one after the other …"),
+    "reading_all": _l("Reading the slices: %(read)s of %(count)s …"),
     "slices_read": _l("(%(read)s read)"),
     "plot_said": _l(
         "Slices by answer: %(counts)s; in %(unsure)s of %(count)s the network can't tell."

@@ -140,12 +140,34 @@ def test_a_broken_file_among_good_ones(noisy: Page, files: dict[str, Path]) -> N
     says(noisy, "scan.png", "Glioma")
     broken = card(noisy, "broken.png")
     expect(broken.locator(".card-failed")).to_contain_text("This kind of file is not supported.")
-    expect(broken.locator(".card-failed")).to_contain_text("Received: 20 bytes of none of these")
+    expect(broken.locator(".card-failed")).to_contain_text("Choose a picture, a DICOM file or")
+    expect(broken.locator("[lang=en]")).to_contain_text("Received: 20 bytes of none of these")
     expect(broken.get_by_role("button", name="Try again")).to_be_hidden()
     broken.get_by_role("button", name="Remove").click()
     expect(noisy.locator(".card")).to_have_count(1)
     expect(noisy.locator("#batch")).to_be_hidden()
     assert noisy.evaluate("document.activeElement.textContent") == "scan.png"
+
+
+def test_a_spanish_reader_is_told_in_spanish(
+    browser_page: OpenPage, files: dict[str, Path], tmp_path: Path
+) -> None:
+    page = browser_page("/analyse", locale="es-ES")
+    cut = tmp_path / "cut.png"
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8)
+    cut.write_bytes(png(noise)[:1000])
+    choose(page, files["broken.png"], cut)
+    for name, words in (("broken.png", "Elija una imagen"), ("cut.png", "Puede estar cortado")):
+        failed = card(page, name).locator(".card-failed")
+        expect(failed).to_contain_text(words)
+        english = failed.locator("[lang=en]")
+        expect(english).to_contain_text("Received: ")
+        left = failed.evaluate(
+            """(it) => { const copy = it.cloneNode(true); copy.querySelector("[lang=en]").remove();
+                         return copy.textContent; }"""
+        )
+        assert "En detalle:" in left
+        assert "Received" not in left
 
 
 def test_a_file_that_is_too_large_is_not_sent(open_page: OpenPage, tmp_path: Path) -> None:
@@ -264,6 +286,42 @@ def test_a_volume_slice_by_slice_and_as_a_whole(
     expect(found.locator(".plot")).to_be_hidden()
     found.get_by_role("button", name="Read slice 16").click()
     expect(found.locator("[data-field=slice]")).to_have_text("sagittal 16 (0–31)")
+
+
+def test_slices_are_read_in_parts_that_can_be_stopped(
+    open_page: OpenPage, files: dict[str, Path]
+) -> None:
+    page = open_page("/analyse")
+    choose(page, files["head.nii.gz"])
+    found = card(page, "head.nii.gz")
+    expect(found.locator(".contact button")).to_have_count(6)
+    asked: list[str] = []
+    held: list[Route] = []
+
+    def hold_the_second(route: Route) -> None:
+        asked.append(route.request.url.split("slice=")[1])
+        if len(asked) == 2:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route(PREDICTIONS, hold_the_second)
+    every = found.get_by_role("button", name="Read all 6 slices")
+    every.click()
+    expect(found.locator(".volume-note")).to_have_text("Reading the slices: 4 of 6 …")
+    bar = found.get_by_role("progressbar", name="Slices")
+    assert float(bar.get_attribute("value") or 0) == pytest.approx(4 / 6)
+    found.get_by_role("button", name="Stop").click()
+    expect(found.locator(".volume-note")).to_have_text("Cancelled.")
+    expect(bar).to_be_hidden()
+    every.click()  # what has been read is not asked for again
+    expect(found.locator(".plot polyline")).to_have_count(4)
+    assert asked == ["0-3", "4-5", "4-5"]
+    expect(page.locator("#announce")).to_have_text(re.compile("^head.nii.gz: Slices by answer:"))
+    found.get_by_role("button", name="Read slice 3").click()
+    expect(page.locator("#announce")).to_have_text(
+        re.compile("^head.nii.gz: axial 3 .*: the network says Pituitary tumor")
+    )
 
 
 def test_one_press_reads_a_slice_once(open_page: OpenPage, files: dict[str, Path]) -> None:
@@ -389,11 +447,18 @@ SMALL = """
 """
 
 
-@pytest.mark.parametrize("width", [320, 390, 640, 1280])  # 640: 1280 pixels zoomed to 200%
+@pytest.mark.parametrize(
+    "view",
+    [
+        *({"viewport": {"width": width, "height": 800}} for width in (320, 390, 1280)),
+        {"viewport": {"width": 640, "height": 400}, "device_scale_factor": 2},  # 1280 at 200%
+    ],
+    ids=["320", "390", "1280", "zoomed"],
+)
 def test_nothing_overflows_sideways(
-    open_page: OpenPage, files: dict[str, Path], width: int
+    open_page: OpenPage, files: dict[str, Path], view: dict[str, Any]
 ) -> None:
-    page = open_page("/analyse", viewport={"width": width, "height": 800})
+    page = open_page("/analyse", **view)
     choose(page, files["scan.png"], files["head.nii.gz"])
     volume = card(page, "head.nii.gz")
     volume.get_by_role("button", name="Read all 6 slices").click()

@@ -92,7 +92,7 @@ def test_opacity_fades_the_map_alone(sample: Page) -> None:
     expect(slider).to_have_attribute("aria-valuetext", "100 %")
     slider.press("ArrowLeft")  # the slider moves, not the page
     expect(heat).to_have_css("opacity", "0.95")
-    expect(sample).to_have_url(re.compile("glioma-00$"))
+    expect(sample).to_have_url(re.compile("glioma-00#heat$"))
 
 
 def test_another_class_is_asked_for(sample: Page) -> None:
@@ -266,6 +266,35 @@ def test_brightness_and_contrast_change_the_view_alone(sample: Page) -> None:
     assert shown(sample, stage).getpixel(white) == (255, 255, 255)
     assert requests == []
     assert sample.locator("[data-field=report]").inner_text() == answer
+
+
+def test_the_address_says_whether_there_is_a_heat_map(open_page: Callable[..., Page]) -> None:
+    page = open_page("/samples/glioma-00?class=glioma")
+    turn_on(page)
+    expect(page).to_have_url(re.compile(r"/samples/glioma-00\?class=glioma#heat$"))
+    page.get_by_label("Heat map for").select_option("pituitary")
+    expect(page).to_have_url(re.compile("#heat=pituitary$"))
+    page.locator(".scan-stage").press("h")
+    expect(page).to_have_url(re.compile(r"/samples/glioma-00\?class=glioma$"))
+
+
+@pytest.mark.parametrize(
+    ("mark", "class_", "said"),
+    [("#heat", "", "Glioma"), ("#heat=notumor", "notumor", "No tumor"), ("#heat=x", "", "Glioma")],
+)
+def test_a_link_shows_the_heat_map_it_was_shared_with(
+    open_page: Callable[..., Page], mark: str, class_: str, said: str
+) -> None:
+    page = open_page(f"/samples/glioma-00{mark}")
+    expect(page.locator(".scan-heat")).to_be_visible()
+    expect(page.get_by_label("Heat map for")).to_have_value(class_)
+    expect(page.locator(".scan-said")).to_contain_text(f"Evidence for {said}")
+    page.get_by_role("link", name="Next").click()
+    expect(page.locator("[data-field=id]")).to_have_text("glioma-01")
+    assert page.url.endswith(f"/samples/glioma-01#heat{f'={class_}' if class_ else ''}")
+    page.get_by_role("link", name="Español").click()  # comes back with the heat map
+    expect(page.locator("html")).to_have_attribute("lang", "es")
+    expect(page.locator(".scan-heat")).to_be_visible()
 
 
 def test_the_heat_map_keeps_its_place_while_zoomed(sample: Page) -> None:
