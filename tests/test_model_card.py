@@ -245,7 +245,7 @@ def test_protocols_appear_once_they_are_measured(
     card_page: Callable[[], str], reports: Path
 ) -> None:
     def forget(evaluation: Any) -> None:
-        for name in ("grouped", "clean"):
+        for name in ("grouped", "clean", "clean_brief"):
             evaluation["protocols"].pop(name, None)
 
     change(reports / "evaluation.json", forget)
@@ -259,16 +259,21 @@ def test_protocols_appear_once_they_are_measured(
         clean = {**run, "test": {**run["test"], "accuracy": 0.9123}}
         evaluation["protocols"]["grouped"] = {
             "folds_wanted": 5, "pooled": pooled,
-            "runs": [run | {"protocol": f"fold-{k}"} for k in range(3)],
+            "runs": [run | {"protocol": f"fold-{k}", "stages": [20]} for k in range(3)],
             "accuracy": 0.8754, "accuracy_sd": 0.0321,
             "balanced_accuracy": 0.8642, "balanced_accuracy_sd": 0.0213,
         }  # fmt: skip
         evaluation["protocols"]["clean"] = {"runs": [clean, {**clean, "seed": 8}]}
+        brief = {**run, "stages": [20], "test": {**run["test"], "accuracy": 0.9012}}
+        evaluation["protocols"]["clean_brief"] = {"runs": [brief]}
 
+    assert "one stage on real images alone" not in text_of(card_page())
     change(reports / "evaluation.json", measure)
     page = card_page()
     results = part_text(page, "results")
-    assert "New patients: 3 of 5 folds 1,286 of 1,311 87.6 %" in results
+    assert "New patients: 3 of 5 folds brief recipe 1,286 of 1,311 87.6 %" in results
+    assert "without a copy of any test image brief recipe 1,286 of 1,311 90.1 %" in results
+    assert "Brief recipe: one stage on real images alone" in results
     assert "fold-2 1,286 of 1,311 98.1 % 97.9 % Glioma 94.7 %" in results
     assert "Mean, and standard deviation 87.5 % ± 3.2 % 86.4 % ± 2.1 %" in results
     assert "Trained without a copy of any test image seed 2 1,286 of 1,311 91.2 %" in results

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from model.scores import is_brief
 from web.card_figures import maybe, optional, score
 from web.card_reports import Reports
 
 SETS = ("test_unseen", "test", "test_with_copy_in_training", "validation", "phantoms", "gallery")
 """Sets of images, the most telling first."""
+
+PROTOCOLS = ("grouped", "clean", "clean_brief", "official")
+"""As `model.scores.summarise` calls them, likewise."""
 
 
 def results(reports: Reports) -> Mapping[str, Any]:
@@ -19,7 +23,7 @@ def results(reports: Reports) -> Mapping[str, Any]:
     return {
         "sets": {name: score(scores[name]) for name in SETS if name in scores},
         "unseen": score(scores["test_unseen"]),
-        "runs": [row for name in ("grouped", "clean", "official") for row in _runs(name, runs)],
+        "runs": [row for name in PROTOCOLS for row in _runs(name, runs)],
         "unmeasured": [name for name in ("grouped", "clean") if name not in runs],
     }
 
@@ -34,7 +38,8 @@ def _runs(protocol: str, runs: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     several = len(found["runs"]) > 1
     return [
         {
-            "protocol": protocol,
+            "protocol": protocol.removesuffix("_brief"),
+            "brief": is_brief(run),
             "score": score(run["test"]),
             "seed": run["seed"] if several else None,
         }
@@ -45,6 +50,7 @@ def _runs(protocol: str, runs: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def grouped(found: Mapping[str, Any]) -> Mapping[str, Any]:
     """The folds of the cross-validation: all answers together, each fold, mean and spread."""
     return {
+        "brief": is_brief(found["runs"][0]),
         "score": score(found["pooled"]),
         "done": len(found["runs"]),
         "wanted": int(found["folds_wanted"]),
