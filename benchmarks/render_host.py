@@ -179,6 +179,10 @@ def main() -> None:
     options = arguments()
     asks = catalogue()
     try:
+        fixed_mix(asks, options.requests)
+    except ValueError as error:
+        sys.exit(f"--requests: {error}")
+    try:
         with limited(megabytes=options.megabytes, share=options.share) as group:
             found = measure(options, group, asks)
     except ControlGroupError as error:

@@ -10,29 +10,38 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from pydicom.charset import default_encoding
 from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import get_frame
-from pydicom.filereader import _at_pixel_data, read_dataset, read_preamble
+from pydicom.filereader import _at_pixel_data, read_dataset, read_preamble, read_sequence
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 from pydicom.pixels.utils import as_pixel_options
+from pydicom.tag import BaseTag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
+from model.bounded import BoundedReads
 from model.dicom_frames import check_frame
 from model.errors import ImageError
-from model.scans import MAX_SIDE, Scan, as_square, check_size
+from model.scans import MAX_SIDE, MAX_SLICES, Scan, as_square, check_size
 
 MAX_DEFLATED_BYTES = 32 * 2**20
 """Of a deflated file once unpacked: as much as may be sent of others."""
 MAX_READS = 150_000
 """Of a file's header. Each element takes one to three of them, and some hundred bytes of memory."""
+MAX_VALUE_BYTES = 8 * MAX_SLICES
+"""Of an element that is read: an offset for each frame. Of millions of values each takes 100."""
+MAX_TABLE_BYTES = 2 * 2**16
+"""Of a lookup table: an entry of two bytes for each value of 16 bits."""
+MAX_TABLES_BYTES = 8 * MAX_TABLE_BYTES
+"""Of a sequence of lookup tables."""
 DAMAGE = (  # what pydicom raises for broken files, by where they are broken
     ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError,
     RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error,
@@ -51,26 +60,37 @@ _SEQUENCES = [tag_for_keyword(name) for name in ("ModalityLUTSequence", "VOILUTS
 _META: list[Any] = [
     tag_for_keyword(name) for name in ("FileMetaInformationGroupLength", "TransferSyntaxUID")
 ]
+_TABLE: list[Any] = [tag_for_keyword(name) for name in ("LUTDescriptor", "LUTData")]
+_OFFSETS: list[Any] = [
+    tag_for_keyword(name) for name in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
+]
+_CHARACTER_SETS = (b"\x08\0\x05\0", b"\0\x08\0\x05")  # (0008,0005), in either byte order
+_IGNORED = b"\x09\0\0\0"  # a tag that is not read, in either byte order
 _PIXEL_KEYWORDS = {8: "FloatPixelData", 9: "DoubleFloatPixelData", 16: "PixelData"}
 _ROWS_AT_ONCE = 256
+_UNSAID = 0xFFFFFFFF  # the length of an element that ends with a mark
 
 
-class _Header(io.BytesIO):
-    """Ends a file of millions of tiny elements, which pydicom would gather."""
+class _Header(BoundedReads):
+    """Ends a file of millions of tiny elements, which pydicom would gather.
+
+    Hides what a file says of its character sets, which pydicom reads whether they are wanted or
+    not: Python keeps each name of one that it is asked for, for good, and it may have megabytes.
+    """
 
     def __init__(self, content: bytes) -> None:
-        super().__init__(content)
-        self._left = MAX_READS
+        error = ImageError(
+            "`file` must have a shorter DICOM header; export its pixels alone. "
+            f"Received: one of more than {MAX_READS:,} pieces",
+            kind="too-large",
+        )
+        super().__init__(content, MAX_READS, error)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        self._left -= 1
-        if self._left < 0:
-            raise ImageError(
-                "`file` must have a shorter DICOM header; export its pixels alone. "
-                f"Received: one of more than {MAX_READS:,} pieces",
-                kind="too-large",
-            )
-        return super().read(size)
+        piece = super().read(size)
+        if size == 8 and piece[:4] in _CHARACTER_SETS:  # the start of an element
+            return _IGNORED + piece[4:]
+        return piece
 
 
 class DicomScan(Scan):
@@ -87,6 +107,9 @@ class DicomScan(Scan):
                 samples = int(self._dataset.get("SamplesPerPixel") or 1)
                 rows, columns = (int(self._dataset.get(n) or 0) for n in ("Rows", "Columns"))
                 self.frames = int(self._dataset.get("NumberOfFrames") or 1)
+                if self.frames == 1:  # then all pieces are its own
+                    for tag in _OFFSETS:
+                        self._dataset.pop(tag, None)
         except ImageError:
             raise
         except DAMAGE as error:
@@ -123,10 +146,12 @@ class DicomScan(Scan):
             file,
             self._syntax.is_implicit_VR,
             self._syntax.is_little_endian,
-            stop_when=_at_pixel_data,
+            stop_when=lambda *about: _at_pixel_data(*about) or _check_length(*about),
             specific_tags=_TAGS,
         )
-        _refuse_sequences(self._dataset, _SEQUENCES)
+        _refuse_sequences(self._dataset)
+        for tag in _SEQUENCES:
+            _check_tables(self._dataset, tag)
         self._dataset.file_meta = meta
         order = "<" if self._syntax.is_little_endian else ">"
         head = file.read(8)
@@ -189,8 +214,8 @@ def _meta(file: BinaryIO) -> FileMetaDataset:
 
 def _meta_elements(file: BinaryIO, *, implicit: bool) -> FileMetaDataset:
     found = read_dataset(
-        file, implicit, True, stop_when=lambda tag, _kind, _length: tag >> 16 != 2,
-        specific_tags=_META,
+        file, implicit, True, specific_tags=_META,
+        stop_when=lambda tag, kind, length: tag >> 16 != 2 or _check_length(tag, kind, length),
     )  # fmt: skip
     _refuse_sequences(found)
     for tag in _META:
@@ -198,7 +223,21 @@ def _meta_elements(file: BinaryIO, *, implicit: bool) -> FileMetaDataset:
     return FileMetaDataset(found)
 
 
-def _refuse_sequences(dataset: pydicom.Dataset, allowed: Sequence[int | None] = ()) -> None:
+def _check_length(tag: int, _kind: str | None, length: int) -> bool:
+    """False, for an element that may be read.
+
+    Raises:
+        ImageError: It is longer than such values are; a length that is not said counts as long.
+    """
+    most = MAX_TABLES_BYTES if tag in _SEQUENCES else MAX_VALUE_BYTES
+    open_ended = tag in _SEQUENCES and length == _UNSAID
+    if tag in (*_TAGS, *_META) and length > most and not open_ended:
+        received = "one that is open" if length == _UNSAID else f"{length:,} bytes"
+        raise _bad_value(tag, f"a value of at most {most:,} bytes", received)
+    return False
+
+
+def _refuse_sequences(dataset: pydicom.Dataset) -> None:
     """Ends a file with sequences where values belong.
 
     Where pydicom complains of one, it writes it out with every complaint of what is nested in it,
@@ -208,11 +247,41 @@ def _refuse_sequences(dataset: pydicom.Dataset, allowed: Sequence[int | None] = 
         ImageError: As said.
     """
     for tag in dataset.keys():  # noqa: SIM118 -- iterating would turn elements into values
-        if dataset.get_item(tag).VR == "SQ" and tag not in allowed:
-            raise ImageError(
-                "`file` is a damaged DICOM file: its header must have values, not sequences, at "
-                f"the tags that say how its pixels are stored. Received: a sequence at {tag}"
-            )
+        if dataset.get_item(tag).VR == "SQ" and tag not in _SEQUENCES:
+            raise _bad_value(tag, "a value", "a sequence")
+
+
+def _check_tables(dataset: pydicom.Dataset, tag: Any) -> None:
+    """Reads a sequence of lookup tables, if there is one, within the bounds of other elements.
+
+    Raises:
+        ImageError: It is no sequence, or one of tables that are none.
+        Exception: One of `DAMAGE`.
+    """
+    if tag not in dataset:
+        return
+    element: Any = dataset.get_item(tag)
+    if element.VR not in (None, "UN", "SQ"):
+        raise _bad_value(tag, "a sequence", f"a value of the kind {element.VR}")
+    tables: Any = element.value
+    if isinstance(element, RawDataElement):
+        raw = element.value or b""
+        order = element.is_implicit_VR, element.is_little_endian
+        tables = read_sequence(_Header(raw), *order, len(raw), default_encoding)
+        dataset[tag] = DataElement(tag, "SQ", tables)
+    for table in tables:
+        for name in _TABLE:
+            found = table.get_item(name) if name in table else None
+            if found is not None and (found.VR == "SQ" or found.length > MAX_TABLE_BYTES):
+                wanted = f"a value of at most {MAX_TABLE_BYTES:,} bytes"
+                raise _bad_value(name, wanted, "a sequence, or more")
+
+
+def _bad_value(tag: int, wanted: str, received: str) -> ImageError:
+    return ImageError(
+        f"`file` is a damaged DICOM file: its header must have {wanted} at {BaseTag(tag)}, which "
+        f"says how its pixels are stored or shown. Received: {received}"
+    )
 
 
 def _inflate(packed: bytes) -> bytes:

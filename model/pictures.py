@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image, JpegImagePlugin, TiffImagePlugin
 
+from model.bounded import BoundedReads
 from model.errors import ImageError
 
 MAX_PIXELS = 20_000_000
@@ -28,6 +29,10 @@ MAX_JPEG_SCANS = 100
 """Progressive files have about ten; each of them costs as much time as the whole picture."""
 MAX_COEFFICIENT_BYTES = 64 * 2**20
 """Of a JPEG in several scans, whose coefficients libjpeg holds until the last one."""
+MAX_READS = 400_000
+"""Of a picture's file. A GIF of 32 MB takes 260,000."""
+MAX_EXIF_PIECES = 100
+"""Of a JPEG. Pillow copies those before for each: time grows with the square of their number."""
 _MAX_JPEG_MARKERS = 10_000
 _MAX_COUNTED_FRAMES = 1000
 
@@ -36,6 +41,24 @@ _START_OF_FRAME = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _START_OF_SCAN, _END = 0xDA, 0xD9
 _STRIP_PIXELS = 2**18
+
+
+def bounded(content: bytes, name: str) -> BoundedReads:
+    """A picture's file, to be opened.
+
+    Raises:
+        ImageError: Also from reading it: it has more pieces than pictures have.
+    """
+    advice = "pieces; save it again as an ordinary PNG or JPEG. Received:"
+    if content.startswith(b"\xff\xd8"):
+        pieces = content.count(b"Exif\0\0")
+        if pieces > MAX_EXIF_PIECES:
+            raise ImageError(
+                f"`image` must have EXIF in at most {MAX_EXIF_PIECES} {advice} {name} with "
+                f"{pieces:,}"
+            )
+    error = ImageError(f"`image` must have at most {MAX_READS:,} {advice} {name} with more")
+    return BoundedReads(content, MAX_READS, error)
 
 
 def check_picture(image: Image.Image, content: bytes, name: str) -> None:

@@ -13,7 +13,6 @@ values in [0, 1], out. Steps, in order:
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 import warnings
@@ -28,7 +27,7 @@ from model.config import IMAGE_SIZE
 from model.errors import KINDS as KINDS
 from model.errors import ImageError as ImageError
 from model.pictures import MAX_PIXELS as MAX_PIXELS
-from model.pictures import check_picture, draft, grey, upright
+from model.pictures import bounded, check_picture, draft, grey, upright
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 PERCENTILES = (0.5, 99.5)
@@ -79,7 +78,7 @@ def decode(source: bytes | str | os.PathLike[str] | BinaryIO) -> NDArray[np.floa
         content = _content(source)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about damage that the pixels do not depend on
-            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            with Image.open(bounded(content, name), formats=FORMATS) as image:
                 check_picture(image, content, name)
                 draft(image)
                 image.load()

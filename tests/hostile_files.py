@@ -16,6 +16,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from PIL import Image
+from pydicom.datadict import tag_for_keyword
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
     UID,
@@ -133,6 +134,18 @@ def tiff_page(entries: dict[int, int], following: int) -> bytes:
     return struct.pack("<H", len(entries)) + table + struct.pack("<I", following)
 
 
+def after_start(name: str, piece: bytes, count: int) -> bytes:
+    """A picture with so many pieces ahead of its pixels."""
+    content = encode(Image.fromarray(NOISE), name)
+    place = {"JPEG": 2, "PNG": 33, "GIF": content.find(b",", 13 + 768)}[name]
+    return content[:place] + piece * count + content[place:]
+
+
+def comments() -> bytes:
+    """A GIF with a comment of millions of pieces."""
+    return after_start("GIF", b"!\xfe" + b"\1c" * 8_000_000 + b"\0", 1)
+
+
 def huge_tile() -> bytes:
     """A TIFF of ten by ten pixels in one tile of 40,000 by 40,000."""
     entries = {
@@ -207,6 +220,48 @@ def deflated_bomb() -> bytes:
     zeros = bytes(2**20)
     packed = b"".join(stream.compress(zeros) for _ in range(MAX_DEFLATED_BYTES // 2**20 + 1))
     return head[: meta_end(head)] + packed + stream.flush()
+
+
+def dicom_element(keyword: str, kind: bytes, value: bytes) -> bytes:
+    """An element of a kind with long values, or of US or UL."""
+    tag = struct.pack("<2H", *divmod(tag_for_keyword(keyword) or 0, 2**16)) + kind
+    if kind in (b"US", b"UL"):
+        return tag + struct.pack("<H", len(value)) + value
+    return tag + struct.pack("<HI", 0, len(value)) + value
+
+
+def dicom_sequence(keyword: str, inner: bytes, *, is_open: bool = False) -> bytes:
+    """A sequence of one item; its length, and the item's, are said unless it is open."""
+    item = struct.pack("<2H", 0xFFFE, 0xE000)
+    if not is_open:
+        return dicom_element(keyword, b"SQ", item + struct.pack("<I", len(inner)) + inner)
+    head = dicom_element(keyword, b"SQ", b"")[:-4] + b"\xff" * 4
+    ends = struct.pack("<HHIHHI", 0xFFFE, 0xE00D, 0, 0xFFFE, 0xE0DD, 0)
+    return head + item + b"\xff" * 4 + inner + ends
+
+
+def with_elements(content: bytes, elements: bytes) -> bytes:
+    """A DICOM file with further elements ahead of its own."""
+    start = meta_end(content)
+    return content[:start] + elements + content[start:]
+
+
+@cache
+def deflated_spacing() -> bytes:
+    """A small file with a spacing of millions of parts."""
+    head = dicom(RAMP, syntax=DeflatedExplicitVRLittleEndian)
+    start = meta_end(head)
+    plain = dicom_element("PixelSpacing", b"UC", b"\\" * (MAX_DEFLATED_BYTES - 10_000))
+    stream = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = stream.compress(plain + zlib.decompress(head[start:], -zlib.MAX_WBITS))
+    return head[:start] + packed + stream.flush()
+
+
+def character_sets() -> bytes:
+    """A whole picture, behind millions of names of character sets."""
+    return with_elements(
+        dicom(PICTURE), dicom_element("SpecificCharacterSet", b"UT", b"\\" * (16 * 2**20))
+    )
 
 
 def many_elements(*, nested: bool) -> bytes:
@@ -284,6 +339,13 @@ PICTURES = [
     Case("progressive", lambda: flat(4000, 4000, "RGB", "JPEG", progressive=True, subsampling=0),
          413, ("baseline JPEG", "64 MiB", "4000 x 4000")),
     Case("many scans", lambda: many_scans(100), 422, ("at most 100 scans", "save it again")),
+    Case("fill bytes", lambda: after_start("JPEG", b"\xff", 4_000_000), 422,
+         ("at most 400,000 pieces", "save it again")),
+    Case("EXIF pieces", lambda: after_start("JPEG", b"\xff\xe1\0\x0aExif\0\0xx", 200_000), 422,
+         ("EXIF in at most 100 pieces", "200,000")),
+    Case("own chunks", lambda: after_start("PNG", b"\0\0\0\0prVt\xa6\x87\x8cI", 500_000), 422,
+         ("at most 400,000 pieces",)),
+    Case("long comment", comments, 422, ("at most 400,000 pieces",)),
     Case("animated GIF", lambda: animation("GIF", 12), 422, (NEW_PICTURE, "GIF of 12 frames")),
     Case("animated WebP", lambda: animation("WEBP", 12), 422, (NEW_PICTURE, "WEBP of 12 frames")),
     Case("animated PNG", lambda: animation("PNG", 12), 422, (NEW_PICTURE, "PNG of 12 frames")),
@@ -344,6 +406,7 @@ DICOMS = [
     Case("many elements", lambda: many_elements(nested=False), 413, ("a shorter DICOM header",)),
     Case("many in a sequence", lambda: many_elements(nested=True), 413,
          ("a shorter DICOM header",)),
+    Case("millions of spacings", deflated_spacing, 422, ("a value of at most 8,192 bytes",)),
     Case("cut in the header", lambda: dicom(RAMP)[:200], 422, ("DICOM",)),
 ]  # fmt: skip
 READ_DICOMS = [
@@ -351,6 +414,7 @@ READ_DICOMS = [
     Case("rescale", lambda: dicom(PICTURE, RescaleSlope=-2, RescaleIntercept=9,
                                   PhotometricInterpretation="MONOCHROME1")),
     Case("window", lambda: dicom(PICTURE, WindowCenter=100, WindowWidth=50)),
+    Case("character sets", character_sets),
     Case("frames", lambda: dicom(np.stack([PICTURE] * 3)), filename="IM0001"),
     Case("wrong ending", lambda: dicom(PICTURE), filename="scan.png"),
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings
 import io
 import struct
 import zlib
@@ -13,8 +14,9 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
-from model.dicom import MAX_DEFLATED_BYTES, DicomScan
+from model.dicom import MAX_DEFLATED_BYTES, MAX_TABLE_BYTES, DicomScan
 from model.preprocessing import ImageError
+from tests.hostile_files import dicom_element, dicom_sequence, with_elements
 from tests.scan_files import dicom
 
 RAMP = np.arange(16).reshape(4, 4)
@@ -134,7 +136,7 @@ def test_a_deflated_bomb_ends_early() -> None:
 def test_a_header_element_of_the_wrong_length_is_damage() -> None:
     content = bytearray(dicom(RAMP))
     content[136:138] = b"\0\0"  # the type of the first element's value
-    with pytest.raises(ImageError, match=r"damaged DICOM file\. Received: Expected total bytes"):
+    with pytest.raises(ImageError, match="must have a value of at most 8,192 bytes"):
         DicomScan(bytes(content))
 
 
@@ -169,3 +171,61 @@ def test_nested_sequences_fill_no_memory(name: str) -> None:
     with pytest.raises(ImageError, match="damaged DICOM") as caught:
         read(content[:place] + nested + content[end:])
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("place", ["dataset", "open sequence", "tables"])
+def test_character_sets_are_not_looked_up(place: str) -> None:
+    """Python keeps every name that it is asked for, for good."""
+    name = f"unheard-of-{place.replace(' ', '-')}"
+    asked = dicom_element("SpecificCharacterSet", b"UT", name.encode() * 4000)
+    if place == "open sequence":
+        asked = dicom_sequence("ReferencedImageSequence", asked, is_open=True)
+    elif place == "tables":
+        identity = np.arange(16, dtype="<u2").tobytes()
+        asked = dicom_sequence("VOILUTSequence", asked + table(identity))
+    assert read(with_elements(dicom(RAMP), asked)).tolist() == RAMP.tolist()
+    assert not any("unheard" in known for known in encodings._cache)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("keyword", ["TransferSyntaxUID", "Rows", "PixelSpacing", "WindowCenter"])
+@pytest.mark.parametrize("kind", [b"UC", b"UN", b"OW"])
+def test_values_of_many_parts_are_refused(keyword: str, kind: bytes) -> None:
+    content = dicom(RAMP)
+    added = dicom_element(keyword, kind, b"1\\" * 5000)
+    if keyword == "TransferSyntaxUID":
+        start = content.index(b"\x02\x00\x10\x00")
+        end = start + 8 + int.from_bytes(content[start + 6 : start + 8], "little")
+        content = content[:start] + added + content[end:]
+    else:
+        content = with_elements(content, added)
+    with pytest.raises(ImageError, match=r"at most 8,192 bytes at .* Received: 10,000") as caught:
+        read(content)
+    assert caught.value.kind == "damaged"
+
+
+def table(values: bytes, kind: bytes = b"OW") -> bytes:
+    head = dicom_element("LUTDescriptor", b"US", struct.pack("<3H", 16, 0, 16))
+    return head + dicom_element("LUTData", kind, values)
+
+
+@pytest.mark.parametrize("keyword", ["ModalityLUTSequence", "VOILUTSequence"])
+@pytest.mark.parametrize("is_open", [False, True])
+def test_tables_are_applied(keyword: str, is_open: bool) -> None:
+    values = np.arange(16, dtype="<u2") ** 2
+    for inner in (table(values.tobytes()), table(values.tobytes(), b"US")):
+        content = with_elements(dicom(RAMP), dicom_sequence(keyword, inner, is_open=is_open))
+        assert read(content).tolist() == (RAMP**2).tolist()
+
+
+@pytest.mark.parametrize("keyword", ["ModalityLUTSequence", "VOILUTSequence"])
+@pytest.mark.parametrize("is_open", [False, True])
+def test_tables_that_are_none_are_refused(keyword: str, is_open: bool) -> None:
+    nested = dicom_sequence("LUTData", dicom_element("LUTData", b"UL", b"1"))
+    for inner in (table(bytes(MAX_TABLE_BYTES + 2), b"UC"), nested):
+        content = with_elements(dicom(RAMP), dicom_sequence(keyword, inner, is_open=is_open))
+        with pytest.raises(ImageError, match=r"at most 131,072 bytes at \(0028,3006\)"):
+            read(content)
+    with pytest.raises(ImageError, match="at most 1,048,576 bytes"):
+        read(with_elements(dicom(RAMP), dicom_element(keyword, b"SQ", bytes(2**21))))
+    with pytest.raises(ImageError, match="must have a sequence at"):
+        read(with_elements(dicom(RAMP), dicom_element(keyword, b"OB", b"ab")))
