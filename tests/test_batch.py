@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+import pyarrow
 import pytest
 from flask import Flask
 from PIL import Image
@@ -121,8 +122,6 @@ def test_what_cannot_be_read_says_why(rows: list[dict[str, Any]]) -> None:
 def test_every_format_keeps_every_value(
     rows: list[dict[str, Any]], tmp_path: Path, ending: str
 ) -> None:
-    if ending == ".parquet":
-        pytest.importorskip("pyarrow", reason="pyarrow is not installed: requirements-scale.txt")
     odd = [*rows, rows[0] | {"path": 'a "quoted", é\u2028\n.png'}]
     out = tmp_path / f"rows{ending}"
     write_rows(out, odd)
@@ -343,9 +342,8 @@ def test_lines_on_standard_output_have_the_time_of_each(
 def test_an_actor_on_a_cluster_gives_the_same_rows(
     mixed: Path, rows: list[dict[str, Any]], shipped: Classifier, tmp_path: Path
 ) -> None:
-    arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     assert write_listing(list_sources([str(mixed)]), tmp_path) == 6
-    blocks = arrow.table({"item": list(map(str, tmp_path.iterdir()))})
+    blocks = pyarrow.table({"item": list(map(str, tmp_path.iterdir()))})
     found = Actor(None, shipped.sha256, "axial", None)(blocks).to_pylist()
     # the last digits of sums are those of one thread: this process may have more
     assert [row | NUMBERS for row in found] == [row | NUMBERS for row in rows]
@@ -354,8 +352,6 @@ def test_an_actor_on_a_cluster_gives_the_same_rows(
 
 
 def test_ray_takes_a_new_folder_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("pyarrow", reason="pyarrow is not installed: requirements-scale.txt")
-    pytest.importorskip("ray", reason="Ray is not installed: requirements-scale.txt")
     for out in (tmp_path, tmp_path / "x.parquet"):
         assert main(["classify", str(SAMPLES[0]), "--ray", "--out", str(out)]) == 1
         assert "must be a folder that does not exist yet for --ray" in capsys.readouterr().err
