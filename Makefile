@@ -159,5 +159,6 @@ clean: ## remove caches; environments, data and runs stay
 $(STAMP): requirements.lock
 	$(call fill,$(VENV),requirements.lock,--require-hashes)
 
-$(STAMP_DEV): requirements-dev.txt requirements-train.txt requirements.txt
+$(STAMP_DEV): requirements-dev.txt requirements-train.txt requirements-jax.txt \
+  requirements-scale.txt requirements.txt
 	$(call fill,$(VENV_DEV),requirements-dev.txt)

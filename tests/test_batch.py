@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 import zipfile
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
+import pyarrow
 import pytest
 from flask import Flask
 from PIL import Image
+from tqdm import tqdm
 
 import model.batch.chunks
 from model.__main__ import main
 from model.batch.chunks import Chunk
 from model.batch.cluster import Actor, write_listing
-from model.batch.command import Batch, Outcome, classify_to_file
+from model.batch.command import Batch, Outcome, advance, classify_to_file
 from model.batch.pool import AHEAD, KILLED, Pool
-from model.batch.rows import COLUMNS
+from model.batch.rows import COLUMNS, failed
 from model.batch.sources import Source, list_sources
 from model.batch.store import Store
 from model.batch.tables import FORMATS, read_rows, write_rows
@@ -121,8 +128,6 @@ def test_what_cannot_be_read_says_why(rows: list[dict[str, Any]]) -> None:
 def test_every_format_keeps_every_value(
     rows: list[dict[str, Any]], tmp_path: Path, ending: str
 ) -> None:
-    if ending == ".parquet":
-        pytest.importorskip("pyarrow", reason="pyarrow is not installed: requirements-scale.txt")
     odd = [*rows, rows[0] | {"path": 'a "quoted", é\u2028\n.png'}]
     out = tmp_path / f"rows{ending}"
     write_rows(out, odd)
@@ -255,6 +260,109 @@ def test_a_stopped_run_goes_on_and_ends_alike(
     assert out.read_bytes() == undisturbed
 
 
+HOLDER = """
+import sys
+from pathlib import Path
+from model.batch.store import Store
+
+with Store.beside(Path(sys.argv[1])).held():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_two_runs_cannot_write_the_same_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "rows.jsonl"
+    command = ["classify", str(SAMPLES[0]), "--out", str(out), "--workers", "1"]
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(out)],
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as holder:  # fmt: skip
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        for more in ([], ["--fresh"]):
+            assert main([*command, *more]) == 1
+            assert f"its parts are in {out}.parts" in capsys.readouterr().err
+        assert not out.exists()
+        holder.kill()
+    assert main(command) == 0
+    assert len(list(read_rows(out))) == 1
+
+
+def test_the_bar_leaves_out_what_was_done_before() -> None:
+    with tqdm(total=1000, file=io.StringIO()) as bar:
+        advance(bar, 900, True)
+        assert bar.last_print_n == 900  # the rate is taken from here on
+        advance(bar, 10, False)
+        assert (bar.initial, bar.n) == (900, 910)
+    with tqdm(disable=True) as bar:
+        advance(bar, 10, True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a terminal of POSIX")
+def test_a_terminal_is_shown_the_rate_and_the_time_left(tmp_path: Path) -> None:
+    import termios
+
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    command = ["classify", *map(str, SAMPLES), "--out", str(tmp_path / "rows.csv")]
+    with subprocess.Popen(
+        [sys.executable, "-m", "model", *command, "--workers", "1"], cwd=ROOT, stderr=theirs
+    ) as job:
+        os.close(theirs)
+        said = b""
+        try:
+            while some := os.read(ours, 4096):
+                said += some
+        except OSError:
+            pass  # Linux says so where nobody is left to write
+        os.close(ours)
+    assert job.returncode == 0
+    shown = said.decode()
+    assert f"{len(SAMPLES)} files" in shown
+    done = rf"{len(SAMPLES)}/{len(SAMPLES)} \[\d\d:\d\d<\d\d:\d\d, +[\d.]+(?:file/s|s/file)\]"
+    assert re.search(done, shown)
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_memory_does_not_grow_with_the_number_of_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    """What the command's own process holds for 300 files, and for 3,000."""
+
+    class Instant(Pool):
+        """Does a chunk by writing that none of its files could be read."""
+
+        def run(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, bool]]:
+            for chunk in chunks:
+                places = ({**dict.fromkeys(COLUMNS), "path": s.path} for s in chunk.sources)
+                self._store.write(chunk.key, [failed(place, "no picture", "0") for place in places])
+                yield chunk, False
+
+    def listed(paths: Sequence[str]) -> Iterator[Source]:
+        return (Source(f"{paths[0]}/{number:09d}.png") for number in range(count))
+
+    monkeypatch.setattr("model.batch.command.Pool", Instant)
+    monkeypatch.setattr("model.batch.command.list_sources", listed)
+    monkeypatch.setattr(
+        "model.batch.command.describe", lambda batch: {}
+    )  # takes more than the rows
+    monkeypatch.setattr("model.batch.tables.GROUP", 100)
+    batch, peaks = Batch([str(tmp_path)], DEFAULT_MODEL_PATH, progress=False), []
+    for count in (1, 300, 3000):  # the first loads what is loaded once
+        tracemalloc.start()
+        try:
+            out = tmp_path / f"{count}{ending}"
+            done = classify_to_file(batch, out, summary=False)
+            peaks.append(tracemalloc.get_traced_memory()[1] / 1e6)
+        finally:
+            tracemalloc.stop()
+        assert done == Outcome(files=count, skipped=0, rows=count, errors=count)
+    assert peaks[2] - peaks[1] < 1, peaks  # megabytes; the rows alone would take three
+
+
 def test_a_file_that_kills_its_process_becomes_a_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -343,9 +451,8 @@ def test_lines_on_standard_output_have_the_time_of_each(
 def test_an_actor_on_a_cluster_gives_the_same_rows(
     mixed: Path, rows: list[dict[str, Any]], shipped: Classifier, tmp_path: Path
 ) -> None:
-    arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     assert write_listing(list_sources([str(mixed)]), tmp_path) == 6
-    blocks = arrow.table({"item": list(map(str, tmp_path.iterdir()))})
+    blocks = pyarrow.table({"item": list(map(str, tmp_path.iterdir()))})
     found = Actor(None, shipped.sha256, "axial", None)(blocks).to_pylist()
     # the last digits of sums are those of one thread: this process may have more
     assert [row | NUMBERS for row in found] == [row | NUMBERS for row in rows]
@@ -354,8 +461,6 @@ def test_an_actor_on_a_cluster_gives_the_same_rows(
 
 
 def test_ray_takes_a_new_folder_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("pyarrow", reason="pyarrow is not installed: requirements-scale.txt")
-    pytest.importorskip("ray", reason="Ray is not installed: requirements-scale.txt")
     for out in (tmp_path, tmp_path / "x.parquet"):
         assert main(["classify", str(SAMPLES[0]), "--ray", "--out", str(out)]) == 1
         assert "must be a folder that does not exist yet for --ray" in capsys.readouterr().err

@@ -12,16 +12,12 @@ from typing import Any
 
 import psutil
 import pytest
+import ray.cluster_utils
 from PIL import Image
 
 from model.batch.command import Batch, classify_to_file
 from model.batch.tables import read_rows
 from model.runtime import DEFAULT_MODEL_PATH
-
-pytest.importorskip("pyarrow", reason="pyarrow is not installed: requirements-scale.txt")
-ray_cluster = pytest.importorskip(
-    "ray.cluster_utils", reason="Ray is not installed: requirements-scale.txt"
-)
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "data" / "samples"
@@ -56,7 +52,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     agents = "import ray.dashboard.agent, ray._private.runtime_env.agent.main"
     subprocess.run([sys.executable, "-c", agents], check=True)
-    made = ray_cluster.Cluster(initialize_head=True, head_node_args=NODE)
+    made = ray.cluster_utils.Cluster(initialize_head=True, head_node_args=NODE)
     try:
         yield made
     finally:

@@ -105,6 +105,14 @@ def test_pictures_come_from_the_sources_and_errors_are_cut_off() -> None:
     assert page.count("x.png") == SHOWN_ERRORS
 
 
+def test_below_a_picture_stands_the_end_of_its_path() -> None:
+    path = "/a/long/way/" * 20 + "slice-0042.png"
+    page = render(tally(row(path=path)), "x")
+    (shown,) = re.findall(r'<span class="path" title="([^"]*)">([^<]*)</span>', page)
+    assert shown == (path, f"…{path[-39:]}")
+    assert 'title="a.png">a.png</span>' in render(tally(row(path="a.png")), "x")
+
+
 def test_a_batch_of_nothing_has_a_page() -> None:
     page = render(tally(), "x")
     assert "It did not abstain here." in page

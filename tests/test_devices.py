@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import os
 import re
 import subprocess
@@ -94,9 +93,6 @@ def test_one_device_distributes_nothing() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    importlib.util.find_spec("jax") is None, reason="jax is missing: requirements-jax.txt"
-)
 def test_two_devices_train_as_one_does(tmp_path: Path) -> None:
     """Twelve steps, with dropout, batch normalisation, lesion head and counterfactuals."""
     environment = os.environ | {

@@ -18,7 +18,11 @@ from packaging.markers import Marker
 
 ROOT = Path(__file__).parents[1]
 MAKE = shutil.which("make")
-REQUIREMENTS = ("requirements.txt", "requirements-train.txt", "requirements-dev.txt")
+REQUIREMENTS = (
+    "requirements.txt", "requirements-train.txt", "requirements-jax.txt", "requirements-scale.txt",
+    "requirements-dev.txt",
+)  # fmt: skip
+PIN = re.compile(r"([A-Za-z0-9._-]+)(?:\[[a-z]+\])?==([0-9.]+)(?:; ([^#]+?))? +# \S.*")
 TARGETS = {
     "help", "serve", "test", "lint", "types", "format", "data", "audit", "train", "notebook", "lab",
     "score", "export", "calibrate", "evaluate", "reports", "reproduce", "samples",
@@ -388,10 +392,16 @@ def test_requirements_are_pinned_with_a_reason_and_installed(name: str) -> None:
     pins = [line for line in lines if line and not line.startswith(("#", "-r "))]
     assert pins
     for line in pins:
-        match = re.fullmatch(r"([A-Za-z0-9._-]+)==([0-9.]+)(?:; ([^#]+?))? +# \S.*", line)
+        match = PIN.fullmatch(line)
         assert match is not None, f"{name}: not `package==version  # why`: {line}"
         if match[3] is None or Marker(match[3]).evaluate():
             assert metadata.version(match[1]) == match[2]
+
+
+def test_the_tests_are_given_what_is_optional_elsewhere() -> None:
+    text = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
+    included = set(re.findall(r"^-r (\S+)$", text, re.MULTILINE))
+    assert included == set(REQUIREMENTS) - {"requirements.txt", "requirements-dev.txt"}
 
 
 def test_the_app_installs_no_training_packages() -> None:

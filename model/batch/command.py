@@ -111,8 +111,18 @@ def classify_to_file(
     """
     check_output(out)
     about, store = describe(batch), Store.beside(out)
-    if fresh:
-        store.remove()
+    with store.held():
+        if fresh:
+            store.clear()
+        outcome, tally = _classify(batch, about, out, store)
+    if summary:
+        write_summary(summary_path(out), tally, out.name)
+    return outcome
+
+
+def _classify(
+    batch: Batch, about: dict[str, Any], out: Path, store: Store
+) -> tuple[Outcome, Tally]:
     before = store.begin(about)
     if before is not None and before != about:
         changed = ", ".join(name for name in about if about[name] != before.get(name))
@@ -124,9 +134,7 @@ def classify_to_file(
     tally = Tally()
     write_rows(out, tally.counted(store.rows()))
     store.clear_others()
-    if summary:
-        write_summary(summary_path(out), tally, out.name)
-    return Outcome(files, skipped, tally.rows, tally.errors)
+    return Outcome(files, skipped, tally.rows, tally.errors), tally
 
 
 def classify_to_stream(batch: Batch, stream: TextIO) -> Outcome:
@@ -163,8 +171,24 @@ def _run(
     job = Job(batch.model.absolute(), batch.plane, store.folder.absolute())
     with _bar(batch) as bar:
         for chunk, was_done in Pool(job, batch.processes).run(listed()):
-            bar.update(len(chunk.sources))
+            advance(bar, len(chunk.sources), was_done)
             yield chunk, was_done
+
+
+def advance(bar: Any, files: int, was_done: bool) -> None:
+    """Moves a progress bar on; what an earlier run did says nothing about the time that is left.
+
+    Args:
+        bar: Of tqdm.
+        files: By how many.
+        was_done: Whether an earlier run did them.
+    """
+    if was_done and not bar.disable:
+        bar.initial += files
+        bar.n += files
+        bar.last_print_n += files
+        files = 0
+    bar.update(files)
 
 
 @contextmanager

@@ -2,19 +2,30 @@
 
 The folder `OUTPUT.parts/` holds `run.json` (model and settings), `order` (the keys of the chunks,
 as they were listed) and the parts: gzipped JSON lines, named by their chunk's key. A part appears
-whole or not at all, whenever the process is killed.
+whole or not at all, whenever the process is killed. Where the system can lock files, `lock` keeps
+a second run out, whose order would be mixed with that of the first.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+try:
+    import fcntl
+except ImportError:  # Windows: nothing keeps a second run out
+    fcntl = None  # type: ignore[assignment]
+
+logger = logging.getLogger(__name__)
+
+_LOCK = "lock"
 _SUFFIX = ".jsonl.gz"
 _KEY = 64  # hexadecimal digits
 
@@ -28,6 +39,26 @@ class Store:
     @classmethod
     def beside(cls, output: Path) -> Store:
         return cls(output.with_name(f"{output.name}.parts"))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps other processes out while the block runs, also when this one is killed in it.
+
+        Raises:
+            RuntimeError: Another process is in it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / _LOCK).open("ab") as file:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise RuntimeError(
+                        f"Another run is writing the same output; its parts are in {self.folder}"
+                    ) from error
+                except OSError as error:  # some network storage has no locks
+                    logger.debug("%s cannot be locked: %s", self.folder, error)
+            yield
 
     def begin(self, about: dict[str, Any]) -> dict[str, Any] | None:
         """Starts a run, whose order is written anew.
@@ -95,8 +126,13 @@ class Store:
                     removed += path.name.endswith(_SUFFIX)
         return removed
 
-    def remove(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def clear(self) -> None:
+        """Forgets everything."""
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != _LOCK:
+                path.unlink()
 
 
 def replace(path: Path, content: bytes) -> None:

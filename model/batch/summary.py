@@ -33,6 +33,8 @@ SHOWN_ERRORS = 100
 BINS = 15
 """Of the confidence, from 0.25, below which no best of four classes can be, to 1."""
 SIDE = 160  # of a thumbnail, in pixels
+SHOWN_PATH = 40
+"""Characters of a path below a thumbnail, where three lines have room."""
 
 _LOW = 1 / len(CLASS_NAMES)
 _TEMPLATE = Path(__file__).with_name("summary.html")
@@ -130,6 +132,7 @@ def render(tally: Tally, name: str) -> str:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters["number"] = "{:,}".format
     environment.filters["percent"] = _percent
+    environment.filters["ending"] = _ending
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         tally=tally,
         name=name,
@@ -149,6 +152,11 @@ def _percent(share: float) -> str:
     if 0 < share < 0.0005:
         return "<0.1%"
     return f"{share:.1%}"
+
+
+def _ending(path: str) -> str:
+    """The end of a path, which tells files apart where there is no room for all of it."""
+    return path if len(path) <= SHOWN_PATH else f"…{path[1 - SHOWN_PATH :]}"
 
 
 def _bars(bins: list[int], width: float = 600, height: float = 160) -> list[Bar]:

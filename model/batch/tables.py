@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from itertools import islice
@@ -63,7 +62,7 @@ def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
         path: Ends in one of `FORMATS`.
         rows: Of `model.batch.rows`; keys that are not in `COLUMNS` are left out.
     """
-    waiting = path.with_name(f"{path.name}.{os.getpid()}.new")
+    waiting = path.with_name(f"{path.name}.new")  # of a run that was killed, it is overwritten
     write = {".parquet": _write_parquet, ".csv": _write_csv, ".jsonl": _write_lines}[path.suffix]
     try:
         write(waiting, ({name: row[name] for name in COLUMNS} for row in rows))
