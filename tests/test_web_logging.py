@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import warnings
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.scan_files import nifti, png, white_share
-from web.logging import JsonFormatter
+from web.logging import JsonFormatter, configure_logging
 
 PICTURE = png(white_share(1))
 VOLUME = nifti(np.stack([white_share(1)] * 3, axis=2).astype(np.int16))
@@ -39,6 +40,20 @@ def lines(client: FlaskClient) -> Iterator[list[dict[str, Any]]]:
     logger.addHandler(handler)
     yield handler.lines
     logger.removeHandler(handler)
+
+
+def test_warnings_which_can_quote_a_file_are_not_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(warnings, "showwarning", lambda message, *_: shown.append(message))
+    monkeypatch.setattr(logging, "_warnings_showwarning", None)  # as in a fresh process
+    warnings.showwarning("before", UserWarning, "pydicom/values.py", 1)
+    for _ in range(2):
+        configure_logging("INFO")
+    warnings.showwarning("Invalid value for VR UI: 'DOE^JANE'", UserWarning, "values.py", 1)
+    assert shown == ["before"]
+    assert "".join(capsys.readouterr()) == ""
 
 
 def test_a_request_is_one_line(client: FlaskClient, lines: list[dict[str, Any]]) -> None:

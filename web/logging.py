@@ -50,7 +50,16 @@ class StderrHandler(logging.Handler):
 
 
 def configure_logging(level: str) -> None:
-    """Sends this project's records to standard error; harmless when called again."""
+    """Sends this project's records to standard error; harmless when called again.
+
+    Warnings are dropped: pydicom's quote a file's values. They are silenced where files are read,
+    but one thread's end of silence can fall into another thread's reading.
+    """
+    logging.captureWarnings(True)
+    dropped = logging.getLogger("py.warnings")
+    dropped.propagate = False
+    if not dropped.handlers:
+        dropped.addHandler(logging.NullHandler())
     for name in ("web", "app", "model"):
         target = logging.getLogger(name)
         target.setLevel(level)
