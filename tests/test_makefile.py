@@ -383,6 +383,14 @@ def test_the_gate_fails_for_a_vulnerable_package_after_all_tests_have_passed(
     assert ran.stdout.splitlines()[-1] == CLOSING
 
 
+def test_the_gate_says_again_at_its_end_that_nothing_was_audited(gate: Checkout) -> None:
+    said = "NOT AUDITED: the advisory service cannot be used from here."
+    gate.script("make", f'#!/bin/sh\n[ "$1" = test ] || echo "{said}"\necho "{CLOSING}"\n')
+    ran = gate.run("bash", ".ci/run")
+    assert ran.returncode == 0
+    assert ran.stdout.splitlines()[-2:] == [said, CLOSING]
+
+
 # --- requirements ---
 
 
