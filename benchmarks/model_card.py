@@ -39,6 +39,7 @@ def parts() -> dict[str, str]:
         "training": tables.training(metadata, evaluation),
         "copied": f"{sets['test_images_with_copy_in_training']:,}",
         "test_images": f"{sets['test_images']:,}",
+        "finding": tables.finding(evaluation, shortcuts, published),
         "protocols": tables.protocols(evaluation, published),
         "accuracy": tables.accuracy(evaluation),
         "classes": tables.classes(evaluation),

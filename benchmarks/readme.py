@@ -25,11 +25,13 @@ def sections() -> dict[str, str]:
     evaluation = read_report(ARTIFACTS / "evaluation.json")
     metadata = read_report(ARTIFACTS / "metadata.json")
     published = read_report(ROOT / "benchmarks" / "published.json")
+    shortcuts = read_report(REPORTS / "shortcuts.json")
     return {
+        "finding": tables.finding(evaluation, shortcuts, published),
         "protocols": tables.protocols(evaluation, published),
         "accuracy": tables.accuracy(evaluation),
         "classes": tables.classes(evaluation),
-        "shortcuts": tables.shortcuts(read_report(REPORTS / "shortcuts.json")),
+        "shortcuts": tables.shortcuts(shortcuts),
         "heat_maps": tables.heat_maps(read_report(REPORTS / "heat_maps.json")),
         "trust": tables.trust(evaluation),
         "refusals": tables.refusals(read_report(REPORTS / "ood.json")),

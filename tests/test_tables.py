@@ -24,6 +24,41 @@ def figures(correct: int, images: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def test_the_finding_is_one_paragraph_of_measured_figures() -> None:
+    official = {
+        "stages": [9, 9], "test_with_copy_in_training": figures(79, 80),
+        "test_unseen": figures(18, 20),
+    }  # fmt: skip
+    grouped = {"runs": [{"stages": [9]}], "pooled": figures(880, 1000)}
+    evaluation = {
+        "sets": {"test_images": 1100, "test_images_with_copy_in_training": 1080},
+        "protocols": {
+            "official": {"runs": [official]},
+            "clean": {"runs": [{"test": figures(93, 100)}]},
+            "grouped": grouped,
+        },
+    }
+    shortcuts = {
+        "painted_out": {"to_notumor": {"all": {"share": 0.66}}},
+        "heat_maps": {"default": "x", "methods": {"x": {"hits": {"all": {"share": 0.89}}}}},
+    }
+    published = [
+        {"protocol": "official (leaked)", "accuracy": "99.85%"},
+        {"protocol": "official (leaked)", "accuracy": "99.08%"},
+        {"protocol": "partly leaked", "accuracy": "98.83%"},
+    ]
+    text = tables.finding(evaluation, shortcuts, published)
+    assert "\n" not in text
+    for said in (
+        "99.08 to 99.85% of the test images", "1,080 of those 1,100 images", "98.8% of these right",
+        "90.0% of the others", "it gets 93.0%", "by a shorter training, 88.0%", "in 66% of cases",
+        "in 89%.",
+    ):  # fmt: skip
+        assert said in text
+    grouped["runs"] = [{"stages": [9, 9]}]
+    assert "shorter" not in tables.finding(evaluation, shortcuts, published)
+
+
 def test_protocols_begin_with_the_honest_estimate_and_end_with_published_ones() -> None:
     runs = [{"seed": 1, "stages": [9, 9], "test": figures(90, 100)}]
     brief = [{"seed": 2, "stages": [9], "test": figures(70, 100)}]
