@@ -280,7 +280,7 @@ def test_protocols_appear_once_they_are_measured(
     assert "Trained without a copy of any test image seed 8" in results
     assert "Not measured yet" not in results
     facts = part_text(page, "facts")
-    assert "Patients it has never met cross-validation, 3 of 5 folds 87.6 %" in facts
+    assert "never met cross-validation, 3 of 5 folds, brief recipe 87.6 %" in facts
     assert "no patient is on both sides, 87.6 % of the answers are right" in part_text(
         page, "limits"
     )
