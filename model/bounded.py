@@ -12,14 +12,15 @@ from model.errors import ImageError
 
 
 class BoundedReads(io.BytesIO):
-    """Raises the error that it was given once it has been read from as often as allowed."""
+    """Raises `ImageError` with what it was given once it has been read from as often as allowed."""
 
-    def __init__(self, content: bytes, most: int, error: ImageError) -> None:
+    def __init__(self, content: bytes, most: int, complaint: str, kind: str = "damaged") -> None:
         super().__init__(content)
-        self._left, self._error = most, error
+        # Not the error: its traceback leads back here, and such a circle keeps the file for long.
+        self._left, self._complaint, self._kind = most, complaint, kind
 
     def read(self, size: int | None = -1, /) -> bytes:
         self._left -= 1
         if self._left < 0:
-            raise self._error
+            raise ImageError(self._complaint, kind=self._kind)
         return super().read(size)

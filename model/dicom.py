@@ -79,12 +79,11 @@ class _Header(BoundedReads):
     """
 
     def __init__(self, content: bytes) -> None:
-        error = ImageError(
+        complaint = (
             "`file` must have a shorter DICOM header; export its pixels alone. "
-            f"Received: one of more than {MAX_READS:,} pieces",
-            kind="too-large",
+            f"Received: one of more than {MAX_READS:,} pieces"
         )
-        super().__init__(content, MAX_READS, error)
+        super().__init__(content, MAX_READS, complaint, "too-large")
 
     def read(self, size: int | None = -1, /) -> bytes:
         piece = super().read(size)

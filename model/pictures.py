@@ -57,8 +57,8 @@ def bounded(content: bytes, name: str) -> BoundedReads:
                 f"`image` must have EXIF in at most {MAX_EXIF_PIECES} {advice} {name} with "
                 f"{pieces:,}"
             )
-    error = ImageError(f"`image` must have at most {MAX_READS:,} {advice} {name} with more")
-    return BoundedReads(content, MAX_READS, error)
+    complaint = f"`image` must have at most {MAX_READS:,} {advice} {name} with more"
+    return BoundedReads(content, MAX_READS, complaint)
 
 
 def check_picture(image: Image.Image, content: bytes, name: str) -> None:

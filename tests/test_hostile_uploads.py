@@ -138,9 +138,3 @@ def test_a_name_of_half_a_surrogate_pair_is_cut() -> None:
     from web.uploads import shown_name
 
     assert shown_name("a\ud800b.png") == "ab.png"
-
-
-@pytest.mark.parametrize("costly", ["explain", "preview"])
-def test_every_slice_comes_without_pictures(client: FlaskClient, costly: str) -> None:
-    document = problem(post(client, f"{PREDICTIONS}?slice=all&{costly}=true", ("a", b"x")), 400)
-    assert document["detail"].startswith(f"`{costly}` must be false with `slice=all`")

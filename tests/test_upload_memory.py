@@ -21,7 +21,7 @@ from werkzeug.test import encode_multipart
 
 from tests.hostile_files import READ, REFUSED, encode, flat, png_of
 from tests.scan_files import dicom, nifti
-from web.uploads import MAX_UPLOAD_BYTES
+from web.uploads import MAX_PICTURES, MAX_UPLOAD_BYTES
 
 LIMIT = 256  # megabytes: half of the smallest host's
 ROOT = Path(__file__).resolve().parent.parent
@@ -140,6 +140,8 @@ def test_no_upload_takes_much_memory_or_touches_the_disk() -> None:
         assert len(content) < MAX_UPLOAD_BYTES, name
         query = "?explain=true&preview=true"
         assert server.post("/api/v1/predictions" + query, content) == 200, name
+    pictures = f"{query}&slice=0-{MAX_PICTURES - 1}"
+    assert server.post("/api/v1/predictions" + pictures, large_volume()) == 200
     for case in [*REFUSED, *READ]:
         content = case.make()
         for path in ("/api/v1/predictions?preview=true", "/analyse", "/api/v1/slices"):
