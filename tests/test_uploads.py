@@ -183,12 +183,12 @@ def test_heat_maps_and_pictures_of_a_request_are_bounded(client: FlaskClient, co
     ask = f"{PREDICTIONS}?{costly}=true&slice="
     document = problem(post(client, ask + "all", ("a", tall)), 413)
     assert document["detail"] == (
-        f"`slice` must name at most 32 slices of each file with `{costly}=true`; ask for more of "
-        "them in parts, such as `slice=0-31`. Received: 33"
+        f"`slice` must name at most 64 slices of each file with `{costly}=true`; ask for more of "
+        "them in parts, such as `slice=0-63`. Received: 65"
     )
-    assert post(client, ask + "0-31", ("a", tall)).status_code == 200
-    twice = problem(post(client, ask + "0-31", ("a", tall), ("b", tall)), 413)
-    assert "at most 16 slices" in twice["detail"]
+    assert post(client, ask + "0-63", ("a", tall)).status_code == 200
+    twice = problem(post(client, ask + "0-63", ("a", tall), ("b", tall)), 413)
+    assert "at most 32 slices" in twice["detail"]
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from model.heat import Explanation
 from model.runtime import Prediction, answer_fields
 from web.display import reason
 from web.predictions import ClassifierLike
 
 DECIMALS = 4  # of a heat map's values
+# The numbers themselves, once: a map has ten thousand, a request up to 64 maps.
+_LEVELS = [round(level / 10**DECIMALS, DECIMALS) for level in range(10**DECIMALS + 1)]
 
 
 def prediction_fields(found: Prediction) -> dict[str, Any]:
@@ -32,7 +36,8 @@ def explanation_fields(found: Explanation | None) -> dict[str, Any] | None:
     if found is None:
         return None
     height, width = found.values.shape
-    rows = [[round(float(value), DECIMALS) for value in row] for row in found.values]
+    levels = np.rint(found.values * np.float64(10**DECIMALS)).astype(np.int64)
+    rows = [[_LEVELS[level] for level in row] for row in levels.tolist()]
     return {
         "class": found.label,
         "method": found.method,

@@ -29,8 +29,8 @@ from web.state import current_state, place
 
 MAX_UPLOAD_BYTES = 32 * 2**20
 MAX_FILES = 16
-MAX_PICTURES = 32
-"""Heat maps and previews of a request, at half a megabyte each while it is answered."""
+MAX_PICTURES = 64
+"""Heat maps and previews of a request, at a quarter of a megabyte each while it is answered."""
 PREVIEW_SIDE = 512
 THUMBNAIL_SIDE = 96
 MAX_NAME = 255
