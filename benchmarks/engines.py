@@ -267,7 +267,7 @@ def main() -> None:
     rows = measure_variants(model, images, labels, calibration, options)
     layouts = measure_layouts(calibration, options)
     report = {
-        "command": "python -m benchmarks.engines --data DIR",
+        "command": "python -m benchmarks.engines" + " --data DIR" * (options.data is not None),
         "machine": describe_machine(),
         "milliseconds": "an image: median, 95th percentile and best by the clock; mean of the "
         "processor's time",

@@ -10,7 +10,7 @@ import argparse
 import re
 import sys
 
-from benchmarks import tables
+from benchmarks import serving_tables, tables
 from benchmarks.tables import ARTIFACTS, REPORTS, ROOT, read_report, refresh
 
 README = ROOT / "README.md"
@@ -37,6 +37,11 @@ def sections() -> dict[str, str]:
         "refusals": tables.refusals(read_report(REPORTS / "ood.json")),
         "training": tables.training(metadata, evaluation),
         "serving": tables.serving(read_report(REPORTS / "serving.json")),
+        "comparison": serving_tables.comparison(read_report(REPORTS / "comparison.json")),
+        "engines": serving_tables.engines(read_report(REPORTS / "engines.json")),
+        "endurance": serving_tables.endurance(
+            *(read_report(REPORTS / f"{name}.json") for name in ("render_host", "soak", "fuzz"))
+        ),
     }
 
 

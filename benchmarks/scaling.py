@@ -1,25 +1,41 @@
-"""Writes the figures of `benchmarks/reports/batch.json` into docs/scaling.md.
+"""Writes the figures of batches into docs/scaling.md, those of training into docs/training.md.
 
-`python -m benchmarks.scaling` replaces what stands between the page's markers, as
-`benchmarks.readme` does for README.md; `--check` only says whether that would change it.
+`python -m benchmarks.scaling` replaces what stands between the pages' markers, as
+`benchmarks.readme` does for README.md; `--check` only says whether that would change them.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
 from benchmarks.readme import render
 from benchmarks.tables import REPORTS, ROOT, read_report, refresh, table
 
-PAGE = ROOT / "docs" / "scaling.md"
-REPORT = REPORTS / "batch.json"
+SCALING = ROOT / "docs" / "scaling.md"
+TRAINING = ROOT / "docs" / "training.md"
 QUIET = 0.5  # the load average below which a machine has nothing else to do
 
 
-def sections(report: dict[str, Any]) -> dict[str, str]:
-    """Markdown of each section of the page, from the report."""
+def pages() -> dict[Path, dict[str, str]]:
+    """Markdown of each section of each page, from the reports.
+
+    Raises:
+        OSError, KeyError, ValueError: A report is missing or lacks a figure.
+    """
+    return {
+        SCALING: scaling(read_report(REPORTS / "batch.json")),
+        TRAINING: {
+            "pipeline": pipeline(read_report(REPORTS / "input_pipeline.json")),
+            "size": size(read_report(REPORTS / "training_at_size.json")),
+        },
+    }
+
+
+def scaling(report: dict[str, Any]) -> dict[str, str]:
+    """Markdown of each section of docs/scaling.md."""
     return {
         "batch": batch(report),
         "ray": ray(report),
@@ -104,13 +120,48 @@ def _hours(hours: float) -> str:
     return f"{hours:.1f} hours" if hours >= 1 else f"{hours * 60:.0f} minutes"
 
 
+def pipeline(report: dict[str, Any]) -> str:
+    """Augmentation against the training step."""
+    step = report["step"]["images_a_second"]
+    rows = [["the step alone", f"{step:.0f} images/s", ""]]
+    rows += [
+        [f"augmentation, {workers}", f"{found['images_a_second']:.0f} images/s",
+         f"{found['ratio_to_step']:.1f} times the step"]
+        for workers, found in report["augmentation"].items()
+    ]  # fmt: skip
+    return table(
+        (f"on {report['machine']}, {report['backend']}, {report['precision']}", "", ""), rows
+    )
+
+
+def size(report: dict[str, Any]) -> str:
+    """Time and memory of a dataset that does not fit the memory."""
+    labels = {
+        "store": "bringing them into the store", "audit": "the audit",
+        "training": "loading, augmenting and some training steps",
+    }  # fmt: skip
+    rows = []
+    for name, label in labels.items():
+        stage = report["stages"][name]
+        rows.append(
+            [label, f"{stage['seconds'] / 60:.1f} min",
+             f"{stage['processor_seconds'] / 60:.1f} min", f"{stage['peak_megabytes']:,.0f} MB"]
+        )  # fmt: skip
+    rows.append(["the most", "", "", f"{report['peak_megabytes']:,.0f} MB (aim 3,000)"])
+    head = (f"{report['images']:,} images on {report['machine']}", "time", "processor time",
+            "peak memory")  # fmt: skip
+    return table(head, rows)
+
+
 def main() -> int:
-    """Updates docs/scaling.md; with `--check` returns 1 where it would change."""
+    """Updates the pages; with `--check` returns 1 where one would change."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
-    text = render(PAGE.read_text(encoding="utf-8"), sections(read_report(REPORT)))
-    return refresh(PAGE, text, check=check)
+    return max(
+        refresh(page, render(page.read_text(encoding="utf-8"), parts), check=check)
+        for page, parts in pages().items()
+    )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from benchmarks import scaling
 from benchmarks.readme import render, sections
-from benchmarks.tables import read_report
 from model.audit.text import render as render_audit
 from model.config import CLASS_NAMES, PARAMETER_COUNT, ArchitectureConfig
 from model.splits import load_manifest
@@ -68,6 +67,7 @@ def test_the_audits_report_is_made_from_its_figures_and_its_manifest() -> None:
     assert report["test"]["unseen"]["all"] == len(manifest.unseen())
 
 
-def test_the_page_on_scaling_has_the_figures_of_its_report() -> None:
-    text = scaling.PAGE.read_text(encoding="utf-8")
-    assert render(text, scaling.sections(read_report(scaling.REPORT))) == text
+def test_the_pages_on_scaling_have_the_figures_of_their_reports() -> None:
+    for page, parts in scaling.pages().items():
+        text = page.read_text(encoding="utf-8")
+        assert render(text, parts) == text
