@@ -3,7 +3,8 @@
 `python -m benchmarks.batch` classifies 1,000 and 10,000 JPEGs of 224 pixels, recompressed from the
 gallery's phantoms, with the command that a user runs, in the serving environment, and writes
 `benchmarks/reports/batch.json`. `--ray` also runs it on Ray Data with one and two actors, in this
-environment. Nothing else should run beside it; the load before each run is in the report.
+environment. Nothing else should run beside it; how many cores were busy before each run is in the
+report.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "command": "python -m benchmarks.batch" + " --ray" * options.ray,
         "machine": describe_machine(),
         "workers": workers,
-        "load_before": os.getloadavg()[0],
+        "load_before": load(),
         "steps": probe_alone(images, 1),
         "steps_all_cores": probe_alone(images, workers),
         "threads": threads(images, workers),
@@ -207,7 +208,7 @@ def timed(
     """
     images = sum(1 for path in folder.rglob("*.jpg"))
     command = [python, "-m", "model", "classify", folder, "--out", out, *arguments]
-    load, cpu, started = os.getloadavg()[0], children_seconds(), time.perf_counter()
+    before, cpu, started = load(), children_seconds(), time.perf_counter()
     job = subprocess.Popen(list(map(str, command)), cwd=ROOT, stderr=subprocess.PIPE, text=True)
     peak = watched(job.pid, lambda: job.poll() is None) if memory else None
     said = job.communicate()[1]
@@ -220,7 +221,12 @@ def timed(
         "images_a_second": images / seconds,
         "core_ms_an_image": (children_seconds() - cpu) * 1000 / images,
     }
-    return found | {"load_before": load} | ({} if peak is None else {"peak_megabytes": peak})
+    return found | {"load_before": before} | ({} if peak is None else {"peak_megabytes": peak})
+
+
+def load() -> float:
+    """How many cores other work keeps busy now; the load average would count the run before."""
+    return psutil.cpu_percent(interval=2) / 100 * (os.cpu_count() or 1)
 
 
 def children_seconds() -> float:

@@ -16,7 +16,7 @@ from benchmarks.tables import REPORTS, ROOT, read_report, refresh, table
 
 SCALING = ROOT / "docs" / "scaling.md"
 TRAINING = ROOT / "docs" / "training.md"
-QUIET = 0.5  # the load average below which a machine has nothing else to do
+QUIET = 0.2  # cores at work below which a machine has nothing else to do
 
 
 def pages() -> dict[Path, dict[str, str]]:
@@ -72,7 +72,7 @@ def batch(report: dict[str, Any]) -> str:
     load = report["load_before"]
     if load > QUIET:
         found += (
-            f"\n\n**Measured beside other work** (load average {load:.1f} on {workers} cores "
+            f"\n\n**Measured beside other work** ({load:.1f} of {workers} cores busy "
             "before it began): the rates are too low and say nothing about the aims."
         )
     return found
