@@ -93,6 +93,9 @@ def test_what_went_wrong_is_said() -> None:
     assert rows["requests"] == "143,280: 3 wrong, 1 lost, 2 turned away"
     assert rows["of these, around two graceful restarts"] == "900 and 950: 1 lost"
     assert rows["memory"] == "170 MB at most, growing by 1.3 ± 0.5 MB an hour"
+    reports = endured()
+    reports[1]["memory"]["megabytes_an_hour"] = -0.01
+    assert "growing by 0.0 ± 0.5 MB" in serving_tables.endurance(*reports)
     assert "1,500,000 inputs in 30 minutes, 1 failures" in rows["fuzzing of what reads uploads"]
 
 
