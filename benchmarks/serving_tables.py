@@ -89,7 +89,8 @@ def endurance(host: dict[str, Any], soak: dict[str, Any], fuzz: dict[str, Any]) 
          f"{restarts}: {sum(r['lost'] for r in soak['restarts'])} lost"],
         ["memory",
          f"{memory['highest_megabytes']:.0f} MB at most, growing by "
-         f"{_no_minus(memory['megabytes_an_hour']):.1f} ± {memory['standard_error']:.1f} MB an hour"],
+         f"{_no_minus(memory['megabytes_an_hour']):.1f} ± {memory['standard_error']:.1f} MB an "
+         "hour"],
         ["fuzzing of what reads uploads",
          f"{fuzz['executions']:,} inputs in {fuzz['minutes']:.0f} minutes, "
          f"{len(fuzz['failures'])} failures, {fuzz['peak_megabytes']:.0f} MB at most"],
