@@ -89,19 +89,13 @@ def endurance(host: dict[str, Any], soak: dict[str, Any], fuzz: dict[str, Any]) 
          f"{restarts}: {sum(r['lost'] for r in soak['restarts'])} lost"],
         ["memory",
          f"{memory['highest_megabytes']:.0f} MB at most, growing by "
-         f"{_no_minus(memory['megabytes_an_hour']):.1f} ± {memory['standard_error']:.1f} MB an "
-         "hour"],
+         f"{memory['megabytes_an_hour']:z.1f} ± {memory['standard_error']:.1f} MB an hour"],
         ["fuzzing of what reads uploads",
          f"{fuzz['executions']:,} inputs in {fuzz['minutes']:.0f} minutes, "
          f"{len(fuzz['failures'])} failures, {fuzz['peak_megabytes']:.0f} MB at most"],
     ]  # fmt: skip
     rate = f"{soak['rate_per_second']:.0f} requests a second for {soak['seconds'] / 60:.0f} minutes"
     return f"{plan}\n\n{table((rate + ', good and bad', ''), rows)}"
-
-
-def _no_minus(value: float) -> float:
-    """Nothing lost in the tenths, but for the minus of a rounded zero."""
-    return round(value, 1) + 0.0
 
 
 def _failed(found: dict[str, Any]) -> str:

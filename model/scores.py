@@ -45,7 +45,7 @@ def score_run(
     """
     from model.protocols import load_parts
     from model.report import keras_predictor, official_sets
-    from model.run_folder import read_history
+    from model.run_folder import read_history, stages
     from model.splits import load_manifest
 
     record = _read_run(run)
@@ -61,15 +61,14 @@ def score_run(
     sets = {"validation": parts.validation, "test": parts.test}
     if protocol in LEAKED:
         sets |= official_sets(parts.test, manifest.unseen())
-    epochs = record["config"]["epochs"]
     averaged, single = (keras_predictor(run / "model.keras", mirrored=m) for m in (True, False))
     return {
         "command": f"python -m model score --run {run.name} --data DIR",
         "protocol": protocol,
         "leaked": protocol in LEAKED,
         "seed": record["config"]["seed"],
-        "stages": [*(stage["epochs"] for stage in record.get("earlier", [])), epochs],
-        "epochs": epochs,
+        "stages": [stage["epochs"] for stage in stages(run)],
+        "epochs": record["config"]["epochs"],
         "training": record["data"]["training"],
         "outlined": record["data"]["outlined"],
         "minutes": sum(row["seconds"] for row in read_history(run / "history.csv")) / 60,

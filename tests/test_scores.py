@@ -37,6 +37,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     model.save(tmp_path / "model.keras")
     record: dict[str, Any] = {
         "config": {"seed": 7, "epochs": 2}, "earlier": [{"epochs": 5}], "machine": "a machine",
+        "precision": "float32",
         "data": {
             "protocol": "official", "sha256": "hash of Tr", "training": 8, "outlined": 3,
             "validation": 4,
