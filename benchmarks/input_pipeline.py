@@ -56,7 +56,7 @@ def main() -> None:
         "batch_size": size,
         "step": {"seconds": step, "images_a_second": size / step},
         "augmentation": {
-            "thread" if workers == 0 else f"{workers} processes": {
+            _feeders(workers): {
                 "images_a_second": rate,
                 "ratio_to_step": rate * step / size,
                 "bottleneck": "step" if rate * step >= size else "augmentation",
@@ -67,6 +67,12 @@ def main() -> None:
     options.report.parent.mkdir(parents=True, exist_ok=True)
     options.report.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=2))
+
+
+def _feeders(workers: int) -> str:
+    if workers == 0:
+        return "thread"
+    return "1 process" if workers == 1 else f"{workers} processes"
 
 
 def phantom_source(batches: int) -> Source:
