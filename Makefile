@@ -104,7 +104,9 @@ else
 	@$(DEV) -m model train --stage groundwork --out "$(OUT)-groundwork" $(TRAINING)
 	@$(DEV) -m model train --stage counterfactuals --init "$(OUT)-groundwork" \
 	  --out "$(OUT)-counterfactuals" $(TRAINING)
-	@exec $(DEV) -m model train --stage refinement --init "$(OUT)-counterfactuals" \
+	@$(DEV) -m model train --stage refinement --init "$(OUT)-counterfactuals" \
+	  --out "$(OUT)-refinement" $(TRAINING)
+	@exec $(DEV) -m model train --stage consolidation --init "$(OUT)-refinement" \
 	  --out "$(OUT)" $(TRAINING)
 endif
 

@@ -44,6 +44,7 @@ def parts() -> dict[str, str]:
         "accuracy": tables.accuracy(evaluation),
         "classes": tables.classes(evaluation),
         "shortcuts": tables.shortcuts(shortcuts),
+        "calibration": tables.calibration(evaluation),
         "trust": tables.trust(evaluation),
         "rule": evaluation["ood"]["rule"],
         "refusals": tables.refusals(ood),

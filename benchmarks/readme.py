@@ -33,6 +33,7 @@ def sections() -> dict[str, str]:
         "classes": tables.classes(evaluation),
         "shortcuts": tables.shortcuts(shortcuts),
         "heat_maps": tables.heat_maps(read_report(REPORTS / "heat_maps.json")),
+        "calibration": tables.calibration(evaluation),
         "trust": tables.trust(evaluation),
         "refusals": tables.refusals(read_report(REPORTS / "ood.json")),
         "training": tables.training(metadata, evaluation),

@@ -7,6 +7,7 @@ logits (Guo et al. 2017) and exist for averages of two softmaxes too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ BINS = 15
 _RANGE = (0.05, 20.0)
 
 Probabilities = NDArray[np.floating[Any]]
+Bin = dict[str, float | int]
 
 
 def fit_temperature(probabilities: Probabilities, labels: NDArray[np.int64]) -> float:
@@ -52,7 +54,7 @@ def reliability(
     bins: int = BINS,
     *,
     equal_mass: bool = False,
-) -> list[dict[str, float | int]]:
+) -> list[Bin]:
     """Bins of confidence, as a reliability diagram shows them.
 
     Args:
@@ -94,10 +96,37 @@ def calibration_error(
     equal_mass: bool = False,
 ) -> float:
     """Expected calibration error: mean distance of confidence and accuracy over images."""
-    found = reliability(probabilities, labels, bins, equal_mass=equal_mass)
-    return float(
-        sum(b["images"] * abs(b["confidence"] - b["accuracy"]) for b in found) / len(labels)
-    )
+    return error_of_bins(reliability(probabilities, labels, bins, equal_mass=equal_mass))
+
+
+def error_of_bins(bins: Sequence[Bin]) -> float:
+    """The expected calibration error of bins of `reliability`, at least one."""
+    images = sum(b["images"] for b in bins)
+    return float(sum(b["images"] * abs(b["confidence"] - b["accuracy"]) for b in bins) / images)
+
+
+def pool_bins(several: Sequence[Sequence[Bin]]) -> list[Bin]:
+    """Bins of equal width over the images of several sets together.
+
+    Args:
+        several: For each set what `reliability` gives, with one number of bins.
+
+    Returns:
+        The bins that it would give for all the images at once.
+    """
+    together: dict[float, list[Bin]] = {}
+    for bins in several:
+        for row in bins:
+            together.setdefault(row["low"], []).append(row)
+    return [_merge(rows) for _, rows in sorted(together.items())]
+
+
+def _merge(rows: list[Bin]) -> Bin:
+    images = sum(row["images"] for row in rows)
+    return {"low": rows[0]["low"], "high": rows[0]["high"], "images": images} | {
+        name: sum(row["images"] * row[name] for row in rows) / images
+        for name in ("confidence", "accuracy")
+    }
 
 
 def brier_score(probabilities: Probabilities, labels: NDArray[np.int64]) -> float:

@@ -173,12 +173,18 @@ STAGES: dict[str, TrainingConfig] = {
     ),
     "counterfactuals": TrainingConfig(),
     "refinement": TrainingConfig(epochs=6, learning_rate=4e-4, phantom_share=0.35, seed=2),
+    "consolidation": TrainingConfig(
+        epochs=16, learning_rate=6e-4, phantom_share=0.3, phantoms_per_class=1000,
+        phantom_seed=100_000, paint_out_share=0.15, seed=3,
+    ),
 }  # fmt: skip
 """The stages of a training, each from the weights of the one before.
 
 First the classes alone, by style or otherwise: from there a network needs a fraction of the epochs
 that a fresh one needs to learn, in the second stage, what a tumour is. The third is short and has
-more phantoms, whose pairs differ in the lesion alone.
+more phantoms, whose pairs differ in the lesion alone. The fourth draws phantoms that no stage
+before has seen, since a network knows after some epochs those of its pool better than others, and
+paints tumours out less often.
 """
 
 BRIEF = TrainingConfig(

@@ -17,6 +17,7 @@ import numpy as np
 from model.config import CLASS_NAMES
 from model.evaluation import evaluate_confusion
 from model.splits import CROSS_VALIDATION, MANIFEST
+from model.temperature import soften
 
 RUN_REPORTS = Path(__file__).resolve().parent.parent / "benchmarks" / "reports" / "runs"
 LEAKED = ("official",)
@@ -35,14 +36,17 @@ def score_run(
 
     Returns:
         JSON-ready: `command`, `protocol`, `leaked`, `seed`, `stages` (epochs of each stage),
-        `epochs` and `minutes` of the last one, `training` (images), `outlined`, `machine`, and
-        for `validation` (where there is one), `test` and, under `official`, its two parts:
-        figures of `model.evaluation.evaluate`, with mirrored averaging and, in `single`, the
-        accuracy without.
+        `epochs` and `minutes` of the last one, `training` (images), `outlined`, `machine`,
+        `temperature` (fitted on the validation images; null where there are none), and for
+        `validation` (where there is one), `test` and, under `official`, its two parts: figures of
+        `model.evaluation.evaluate`, with mirrored averaging; in `single` the accuracy without; in
+        `calibration` the figures of `model.calibration.calibration_figures` `before` the
+        temperature and, where there is one, `after` it.
 
     Raises:
         ValueError: The run is not finished, or its images are not those of its protocol.
     """
+    from model.calibration import fit_temperature
     from model.protocols import load_parts
     from model.report import keras_predictor, official_sets
     from model.run_folder import read_history, stages
@@ -62,6 +66,11 @@ def score_run(
     if protocol in LEAKED:
         sets |= official_sets(parts.test, manifest.unseen())
     averaged, single = (keras_predictor(run / "model.keras", mirrored=m) for m in (True, False))
+    scored = {name: images for name, images in sets.items() if images is not None and len(images)}
+    answers = {name: averaged(images.images) for name, images in scored.items()}
+    temperature = None
+    if "validation" in scored:
+        temperature = fit_temperature(answers["validation"], scored["validation"].labels)
     return {
         "command": f"python -m model score --run {run.name} --data DIR",
         "protocol": protocol,
@@ -73,19 +82,25 @@ def score_run(
         "outlined": record["data"]["outlined"],
         "minutes": sum(row["seconds"] for row in read_history(run / "history.csv")) / 60,
         "machine": record["machine"],
+        "temperature": temperature,
         **{
-            name: _figures(averaged(images.images), single(images.images), images.labels)
-            for name, images in sets.items()
-            if images is not None and len(images)
+            name: _figures(answers[name], single(images.images), images.labels, temperature)
+            for name, images in scored.items()
         },
     }
 
 
-def _figures(averaged: Any, single: Any, labels: Any) -> dict[str, Any]:
+def _figures(averaged: Any, single: Any, labels: Any, temperature: float | None) -> dict[str, Any]:
+    from model.calibration import calibration_figures
     from model.evaluation import evaluate
 
-    alone = float((single.argmax(axis=1) == labels).mean())
-    return evaluate(averaged, labels, CLASS_NAMES) | {"single": alone}
+    calibration = {"before": calibration_figures(averaged, labels)}
+    if temperature is not None:
+        calibration["after"] = calibration_figures(soften(averaged, temperature), labels)
+    return evaluate(averaged, labels, CLASS_NAMES) | {
+        "single": float((single.argmax(axis=1) == labels).mean()),
+        "calibration": calibration,
+    }
 
 
 def _read_run(run: Path) -> dict[str, Any]:
@@ -121,7 +136,8 @@ def summarise(scores: list[dict[str, Any]]) -> dict[str, Any]:
         JSON-ready: `official` and `clean` -> `leaked`, `runs` and the mean and standard deviation
         over seeds of accuracy and balanced accuracy (`null` for a single run); `grouped` -> the
         folds' figures, their mean and spread, and `pooled`, the figures of all folds' answers
-        together, each image counted once; `clean_brief` -> as `clean`, of networks trained by the
+        together, each image counted once, `calibration` (`images`, `ece`, `brier`, `reliability`)
+        among them where every fold has it; `clean_brief` -> as `clean`, of networks trained by the
         folds' recipe of one stage, which says what that recipe costs. A protocol without a score
         is left out; `grouped` says how many of its folds are there.
     """
@@ -157,5 +173,19 @@ def _spread(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _pool(folds: list[dict[str, Any]]) -> dict[str, Any]:
-    confusion = sum(np.array(fold["test"]["confusion"]) for fold in folds)
-    return evaluate_confusion(np.asarray(confusion), CLASS_NAMES)
+    from model.calibration import error_of_bins, pool_bins
+
+    tests = [fold["test"] for fold in folds]
+    confusion = sum(np.array(test["confusion"]) for test in tests)
+    pooled = evaluate_confusion(np.asarray(confusion), CLASS_NAMES)
+    if all("calibration" in test for test in tests):
+        found = [test["calibration"]["before"] for test in tests]
+        bins = pool_bins([figures["reliability"] for figures in found])
+        images = sum(figures["images"] for figures in found)
+        pooled["calibration"] = {
+            "images": images,
+            "ece": error_of_bins(bins),
+            "brier": sum(figures["images"] * figures["brier"] for figures in found) / images,
+            "reliability": bins,
+        }
+    return pooled

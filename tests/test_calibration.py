@@ -9,7 +9,9 @@ from model.calibration import (
     brier_score,
     calibration_error,
     calibration_figures,
+    error_of_bins,
     fit_temperature,
+    pool_bins,
     reliability,
 )
 from model.temperature import soften
@@ -88,3 +90,14 @@ def test_figures_of_a_calibrated_network() -> None:
 def test_no_image_is_refused() -> None:
     with pytest.raises(ValueError, match=r"n at least 1\. Received"):
         fit_temperature(np.empty((0, 4)), np.empty(0, dtype=np.int64))
+
+
+def test_bins_of_several_sets_pool_to_the_bins_of_all_images() -> None:
+    sets = [drawn(300, seed=6), drawn(50, seed=7, sharpness=3.0), drawn(4, seed=8)]
+    together = tuple(np.concatenate(arrays) for arrays in zip(*sets, strict=True))
+    pooled = pool_bins([reliability(*one) for one in sets])
+    expected = reliability(*together)
+    assert [row["images"] for row in pooled] == [row["images"] for row in expected]
+    for name in ("low", "high", "confidence", "accuracy"):
+        np.testing.assert_allclose([r[name] for r in pooled], [r[name] for r in expected])
+    assert error_of_bins(pooled) == pytest.approx(calibration_error(*together))

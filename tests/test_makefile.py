@@ -203,6 +203,8 @@ def test_arguments_reach_the_programs(checkout: Checkout) -> None:
                 "-m model train --stage counterfactuals --init runs/official-groundwork"
                 " --out runs/official-counterfactuals --data data/raw --protocol official",
                 "-m model train --stage refinement --init runs/official-counterfactuals"
+                " --out runs/official-refinement --data data/raw --protocol official",
+                "-m model train --stage consolidation --init runs/official-refinement"
                 " --out runs/official --data data/raw --protocol official",
             ],
         ),
@@ -214,7 +216,8 @@ def test_arguments_reach_the_programs(checkout: Checkout) -> None:
                 for stage in (
                     "groundwork --out y-groundwork",
                     "counterfactuals --init y-groundwork --out y-counterfactuals",
-                    "refinement --init y-counterfactuals --out y",
+                    "refinement --init y-counterfactuals --out y-refinement",
+                    "consolidation --init y-refinement --out y",
                 )
             ],
         ),

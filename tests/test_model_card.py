@@ -272,12 +272,12 @@ def test_protocols_appear_once_they_are_measured(
     change(reports / "evaluation.json", measure)
     page = card_page()
     results = part_text(page, "results")
-    assert "New patients: 3 of 5 folds brief recipe 1,286 of 1,311 87.6 %" in results
-    assert "without a copy of any test image brief recipe 1,286 of 1,311 90.1 %" in results
+    assert "New patients: 3 of 5 folds brief recipe 1,293 of 1,311 87.6 %" in results
+    assert "without a copy of any test image brief recipe 1,293 of 1,311 90.1 %" in results
     assert "Brief recipe: one stage on real images alone" in results
-    assert "fold-2 1,286 of 1,311 98.1 % 97.9 % Glioma 94.7 %" in results
+    assert "fold-2 1,293 of 1,311 98.6 % 98.5 % Glioma 96.7 %" in results
     assert "Mean, and standard deviation 87.5 % ± 3.2 % 86.4 % ± 2.1 %" in results
-    assert "Trained without a copy of any test image seed 2 1,286 of 1,311 91.2 %" in results
+    assert "Trained without a copy of any test image seed 3 1,293 of 1,311 91.2 %" in results
     assert "Trained without a copy of any test image seed 8" in results
     assert "Not measured yet" not in results
     facts = part_text(page, "facts")
@@ -285,6 +285,34 @@ def test_protocols_appear_once_they_are_measured(
     assert "no patient is on both sides, 87.6 % of the answers are right" in part_text(
         page, "limits"
     )
+
+
+def test_calibration_by_protocol_shows_what_was_measured(
+    card_page: Callable[[], str], reports: Path
+) -> None:
+    def measure(evaluation: Any) -> None:
+        protocols = evaluation["protocols"]
+        run = protocols["official"]["runs"][0]
+        found = {"images": 1311, "ece": 0.0412, "adaptive_ece": 0.04, "brier": 0.0567}
+        both = {"before": found, "after": found | {"ece": 0.0123}}
+        other = {k: v for k, v in run["test"].items() if k != "calibration"}
+        protocols["clean"] = {
+            "runs": [run | {"seed": 8, "test": run["test"] | {"calibration": both}},
+                     run | {"seed": 9, "test": other}],
+        }  # fmt: skip
+        protocols["grouped"]["pooled"]["calibration"] = found | {"images": 7019, "ece": 0.0345}
+
+    change(reports / "evaluation.json", measure)
+    page = part_text(card_page(), "calibration")
+    assert "New patients, fold by fold brief recipe 7,019 3.4 % none 0.057" in page
+    assert "copy of any test image seed 8 1,311 4.1 % 1.2 % 0.057" in page
+    assert "seed 9" not in page
+
+    def forget(evaluation: Any) -> None:
+        evaluation["protocols"] = {}
+
+    change(reports / "evaluation.json", forget)
+    assert "Mean gap as trained" not in part_text(card_page(), "calibration")
 
 
 def test_a_single_fold_has_no_spread(card_page: Callable[[], str], reports: Path) -> None:

@@ -9,11 +9,18 @@ import numpy as np
 import pytest
 
 from model import protocols, report, scores
+from model.calibration import (
+    brier_score,
+    calibration_error,
+    calibration_figures,
+    fit_temperature,
+)
 from model.config import CLASS_NAMES
 from model.dataset import ImageSet
 from model.evaluation import evaluate
 from model.protocols import Parts
 from model.scores import read_scores, score_run, summarise, write_score
+from model.temperature import soften
 from tests.model_helpers import smooth_images
 
 
@@ -70,6 +77,38 @@ def test_a_score_counts_every_part_of_the_official_split(run: Path) -> None:
     assert score["test"]["single"] == pytest.approx(score["test"]["accuracy"])
 
 
+def test_a_score_tells_the_calibration_on_the_test_images(run: Path) -> None:
+    score = score_run(run, Path("data"))
+    probabilities = report.keras_predictor(run / "model.keras", mirrored=True)
+    answers = {name: probabilities(getattr(PARTS, name).images) for name in ("validation", "test")}
+    temperature = fit_temperature(answers["validation"], PARTS.validation.labels)
+    assert score["temperature"] == pytest.approx(temperature)
+    assert abs(temperature - 1) > 0.05  # so that before and after are told apart
+    found = score["test"]["calibration"]
+    softened = soften(answers["test"], temperature)
+    assert found["before"]["ece"] == pytest.approx(
+        calibration_error(answers["test"], PARTS.test.labels)
+    )
+    assert found["after"]["ece"] == pytest.approx(calibration_error(softened, PARTS.test.labels))
+    assert found["after"]["brier"] == pytest.approx(brier_score(softened, PARTS.test.labels))
+    losses = [score["validation"]["calibration"][k]["log_loss"] for k in ("before", "after")]
+    assert losses[1] < losses[0]
+    assert score["test_unseen"]["calibration"]["after"]["images"] == 8
+
+
+def test_a_run_without_validation_images_has_no_temperature(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = json.loads((run / "run.json").read_text())
+    record["data"]["protocol"] = "fold-0"
+    (run / "run.json").write_text(json.dumps(record))
+    fold = Parts(PARTS.training, None, PARTS.test)
+    monkeypatch.setattr(protocols, "load_parts", lambda *_, **__: fold)
+    score = score_run(run, Path("data"))
+    assert score["temperature"] is None
+    assert list(score["test"]["calibration"]) == ["before"]
+
+
 def test_a_run_on_other_images_is_not_scored(run: Path) -> None:
     record = json.loads((run / "run.json").read_text())
     record["data"]["sha256"] = "another hash"
@@ -118,6 +157,25 @@ def test_seeds_are_averaged_and_folds_pooled() -> None:
     assert grouped["pooled"]["correct"] == 16 + 17 + 18
     assert grouped["accuracy"] == pytest.approx(0.85)
     assert summarise([]) == {}
+
+
+def test_folds_are_calibrated_together_where_each_is() -> None:
+    rng = np.random.default_rng(5)
+    answers = [rng.dirichlet([0.4] * 4, 30) for _ in range(2)]
+    labels = np.arange(30) % 4
+    folds = []
+    for k, answer in enumerate(answers):
+        fold = made_up(f"fold-{k}", 1, 10)
+        fold["test"] = evaluate(answer, labels, CLASS_NAMES)
+        fold["test"]["calibration"] = {"before": calibration_figures(answer, labels)}
+        folds.append(fold)
+    found = summarise(folds)["grouped"]["pooled"]["calibration"]
+    together, both = np.concatenate(answers), np.concatenate([labels, labels])
+    assert found["images"] == 60
+    assert found["ece"] == pytest.approx(calibration_error(together, both))
+    assert found["brier"] == pytest.approx(brier_score(together, both))
+    del folds[1]["test"]["calibration"]
+    assert "calibration" not in summarise(folds)["grouped"]["pooled"]
 
 
 def test_a_network_of_the_brief_recipe_is_no_other_seed() -> None:

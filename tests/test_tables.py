@@ -34,7 +34,7 @@ def test_the_finding_is_one_paragraph_of_measured_figures() -> None:
         "sets": {"test_images": 1100, "test_images_with_copy_in_training": 1080},
         "protocols": {
             "official": {"runs": [official]},
-            "clean": {"runs": [{"test": figures(93, 100)}]},
+            "clean": {"runs": [{"test": figures(93, 100)}], "accuracy": 0.93},
             "grouped": grouped,
         },
     }
@@ -102,6 +102,52 @@ def test_protocols_begin_with_the_honest_estimate_and_end_with_published_ones() 
 
 def test_a_protocol_that_was_not_run_has_no_row() -> None:
     assert len(cells(tables.protocols({"protocols": {}}, []))) == 1
+    assert len(cells(tables.calibration({"protocols": {}}))) == 1
+
+
+def test_seeds_have_a_mean_and_a_row_each() -> None:
+    runs = [{"seed": k, "stages": [9, 9], "test": figures(90 + k, 100)} for k in (2, 4)]
+    clean = {
+        "runs": runs, "accuracy": 0.93, "accuracy_sd": 0.0141,
+        "balanced_accuracy": 0.465, "balanced_accuracy_sd": 0.007,
+    }  # fmt: skip
+    rows = cells(tables.protocols({"protocols": {"clean": clean}}, []))[1:]
+    assert [row[0] for row in rows] == [
+        "ours, trained for `clean`, mean of 2 seeds", "ours, trained for `clean`, seed 2",
+        "ours, trained for `clean`, seed 4",
+    ]  # fmt: skip
+    assert rows[0][3] == "**93.00% ± 1.41%**"
+    assert rows[0][5] == "46.50% ± 0.70%"
+    assert [row[3] for row in rows[1:]] == ["**92.00%**", "**94.00%**"]
+
+
+def test_calibration_by_protocol_leaves_out_what_was_not_measured() -> None:
+    def calibrated(images: int, ece: float) -> dict[str, Any]:
+        found = {"images": images, "adaptive_ece": 0.011, "brier": 0.0812}
+        both = {"before": {**found, "ece": 2 * ece}, "after": {**found, "ece": ece}}
+        return figures(9, 10) | {"calibration": both}
+
+    def run(seed: int, **parts: Any) -> dict[str, Any]:
+        return {"seed": seed, "stages": [9, 9], "temperature": 1.234, **parts}
+
+    pooled = {"images": 7019, "ece": 0.031, "brier": 0.0999}
+    found = {
+        "grouped": {"pooled": {"calibration": pooled}},
+        "clean": {
+            "runs": [run(1, test=figures(9, 10)), run(2, test=calibrated(1311, 0.0123))],
+        },
+        "official": {
+            "runs": [run(1, test=calibrated(1311, 0.005), test_unseen=calibrated(322, 0.02))]
+        },
+    }
+    rows = cells(tables.calibration({"protocols": found}))[1:]
+    assert rows[0][1:] == ["7,019", "none fitted", "3.1%", "", "", "0.100"]
+    assert [row[0] for row in rows[1:]] == [
+        f"{tables.CLEAN}, seed 2", "official (**leaked**)",
+        f"official, {tables.SETS['test_unseen']}",
+    ]  # fmt: skip
+    assert rows[1][1:] == ["1,311", "1.23", "2.5%", "1.2%", "1.1%", "0.081"]
+    assert rows[3][1:5] == ["322", "1.23", "4.0%", "2.0%"]
 
 
 def test_trust_names_the_class_that_is_covered_least() -> None:

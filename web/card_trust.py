@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from model.config import CLASS_NAMES
+from model.scores import is_brief
 from web.card_figures import maybe, optional, score
 from web.card_reports import Reports
-from web.card_results import SETS
+from web.card_results import PROTOCOLS, SETS
 from web.charts import Frame, reliability
 
 RELIABILITY_FRAME = Frame(340, 320, 46, 14, 326, 276)
@@ -23,6 +24,35 @@ def calibration(reports: Reports) -> Mapping[str, Any]:
             for name in ("test_unseen", "test")
             if name in found["sets"]
         },
+        "protocols": _by_protocol(optional(lambda: reports["evaluation"]["protocols"]) or {}),
+    }
+
+
+def _by_protocol(protocols: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Calibration of each protocol's networks on their test images, where it was measured."""
+    rows: list[Mapping[str, Any]] = []
+    for name in (name for name in PROTOCOLS if name in protocols):
+        runs = protocols[name]["runs"]
+        row: dict[str, Any] = {"protocol": name.removesuffix("_brief"), "brief": is_brief(runs[0])}
+        if name == "grouped":
+            if pooled := protocols[name]["pooled"].get("calibration"):
+                rows.append(row | {"seed": None} | _gaps(pooled, None))
+            continue
+        for run in runs:
+            if found := run["test"].get("calibration"):
+                before, after = found["before"], found["after"]
+                seed = run["seed"] if len(runs) > 1 else None
+                rows.append(row | {"seed": seed} | _gaps(before, after))
+    return rows
+
+
+def _gaps(before: Mapping[str, Any], after: Mapping[str, Any] | None) -> dict[str, Any]:
+    last = before if after is None else after
+    return {
+        "images": int(last["images"]),
+        "before": float(before["ece"]),
+        "after": None if after is None else float(after["ece"]),
+        "brier": float(last["brier"]),
     }
 
 
