@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from model.calibration import calibration_figures, error_of_bins, fit_temperature, pool_bins
 from model.config import CLASS_NAMES
-from model.evaluation import evaluate_confusion
+from model.evaluation import evaluate, evaluate_confusion
 from model.splits import CROSS_VALIDATION, MANIFEST
 from model.temperature import soften
 
@@ -46,7 +47,6 @@ def score_run(
     Raises:
         ValueError: The run is not finished, or its images are not those of its protocol.
     """
-    from model.calibration import fit_temperature
     from model.protocols import load_parts
     from model.report import keras_predictor, official_sets
     from model.run_folder import read_history, stages
@@ -91,9 +91,6 @@ def score_run(
 
 
 def _figures(averaged: Any, single: Any, labels: Any, temperature: float | None) -> dict[str, Any]:
-    from model.calibration import calibration_figures
-    from model.evaluation import evaluate
-
     calibration = {"before": calibration_figures(averaged, labels)}
     if temperature is not None:
         calibration["after"] = calibration_figures(soften(averaged, temperature), labels)
@@ -173,8 +170,6 @@ def _spread(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _pool(folds: list[dict[str, Any]]) -> dict[str, Any]:
-    from model.calibration import error_of_bins, pool_bins
-
     tests = [fold["test"] for fold in folds]
     confusion = sum(np.array(test["confusion"]) for test in tests)
     pooled = evaluate_confusion(np.asarray(confusion), CLASS_NAMES)
