@@ -106,7 +106,9 @@ else
 	  --out "$(OUT)-counterfactuals" $(TRAINING)
 	@$(DEV) -m model train --stage refinement --init "$(OUT)-counterfactuals" \
 	  --out "$(OUT)-refinement" $(TRAINING)
-	@exec $(DEV) -m model train --stage consolidation --init "$(OUT)-refinement" \
+	@$(DEV) -m model train --stage consolidation --init "$(OUT)-refinement" \
+	  --out "$(OUT)-consolidation" $(TRAINING)
+	@exec $(DEV) -m model train --stage reconsolidation --init "$(OUT)-consolidation" \
 	  --out "$(OUT)" $(TRAINING)
 endif
 

@@ -263,7 +263,8 @@ def main() -> None:
     if options.data:
         test = load_split(options.data, "Testing")
         images, labels = np.concatenate([to_float(test.images), phantoms]), test.labels
-        calibration = calibration_images(load_split(options.data, "Training").images)
+        training = load_split(options.data, "Training").images
+        calibration = calibration_images(training, metadata["calibration_images"])
     rows = measure_variants(model, images, labels, calibration, options)
     layouts = measure_layouts(calibration, options)
     report = {

@@ -20,10 +20,15 @@ def held_out(data: Path) -> ImageSet:
         ManifestError, data.layout.DatasetError: The dataset or its division is not usable.
         ValueError: The division holds out no image.
     """
-    validation = load_parts(data, load_manifest(), "official").validation
-    if validation is None or not len(validation):
+    return trained_and_held_out(data)[1]
+
+
+def trained_and_held_out(data: Path) -> tuple[ImageSet, ImageSet]:
+    """The images that the shipped network was trained on, and `held_out`; raises as that does."""
+    parts = load_parts(data, load_manifest(), "official")
+    if parts.validation is None or not len(parts.validation):
         raise ValueError("`data` must have validation images. Received: a division without one")
-    return validation
+    return parts.training, parts.validation
 
 
 def outlined(images: ImageSet, path: Path) -> Outlined:

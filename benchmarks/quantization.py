@@ -1,7 +1,8 @@
 """Which LiteRT export to ship: accuracy on validation images, size and speed of each kind.
 
-`python -m benchmarks.quantization --data DIR` converts the shipped `.keras` file three ways and
-writes `benchmarks/reports/quantization.json`. Validation images decide, never test images.
+`python -m benchmarks.quantization --data DIR` converts the shipped `.keras` file three ways, int8
+with several numbers of calibration images, and writes `benchmarks/reports/quantization.json`.
+Validation images decide, never test images.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from benchmarks.held_out import held_out
+from benchmarks.held_out import trained_and_held_out
 from model.config import ARTIFACTS, CLASS_NAMES, MODEL_NAME, QUANTIZATIONS
-from model.dataset import load_split, to_float
+from model.dataset import to_float
 from model.evaluation import evaluate
-from model.export import calibration_images, export
+from model.export import export
+from model.int8 import choose_calibration
 from model.machine import describe_machine
 from model.quiet import native_notices_silenced
 from model.report import keras_predictor
@@ -44,11 +46,13 @@ def compare(data: Path) -> dict[str, Any]:
     metadata = json.loads((ARTIFACTS / "metadata.json").read_text(encoding="utf-8"))
     run = metadata["training"]
     mirrored = metadata["mirrored_averaging"]
-    validation = held_out(data)
+    training, validation = trained_and_held_out(data)
     path = ARTIFACTS / f"{MODEL_NAME}.keras"
     reference = keras_predictor(path, mirrored=mirrored)(validation.images)
     model = keras.models.load_model(path, safe_mode=True)
-    calibration = calibration_images(load_split(data, "Training").images)  # as export
+    calibration, tried = choose_calibration(  # as export
+        model, training.images, validation.images, mirrored=mirrored
+    )
     exports = {}
     for quantization in QUANTIZATIONS:
         with tempfile.TemporaryDirectory() as folder:
@@ -79,6 +83,8 @@ def compare(data: Path) -> dict[str, Any]:
         "images": len(validation),
         "keras_accuracy": evaluate(reference, validation.labels, CLASS_NAMES)["accuracy"],
         "shipped": metadata["quantization"],
+        "calibration_images": len(calibration),
+        "calibrations_tried": tried,
         "exports": exports,
     }
 

@@ -79,15 +79,17 @@ def _train(options: argparse.Namespace) -> None:
     )
     print(
         f"{finished}: {figure}; next: python -m model export --run {result.folder} "
-        f"--data {options.data[0]}"
+        f"--data {options.data[0]}" + f" --splits {options.splits}" * (options.splits != MANIFEST)
     )
 
 
 def _export(options: argparse.Namespace) -> None:
     import keras
 
-    from model.dataset import load_split
-    from model.export import calibration_images, export
+    from model.export import export
+    from model.int8 import choose_calibration
+    from model.protocols import load_parts
+    from model.splits import load_manifest
 
     finished = options.run / "model.keras"
     if not finished.exists():
@@ -95,23 +97,29 @@ def _export(options: argparse.Namespace) -> None:
             f"`--run` must be the folder of a finished run. Received: {options.run}, "
             "which has no model.keras"
         )
+    if options.quantization == "int8" and options.data is None:
+        raise ValueError(
+            "`--data` must be the dataset folder for --quantization int8, which calibrates on "
+            "training images. Received: none"
+        )
     run = json.loads((options.run / "run.json").read_text(encoding="utf-8"))
+    model = keras.models.load_model(finished, safe_mode=True)
     calibration = None
     if options.quantization == "int8":
-        if options.data is None:
+        protocol = run["data"]["protocol"]
+        parts = load_parts(options.data, load_manifest(options.splits), protocol)
+        if parts.validation is None:
             raise ValueError(
-                "`--data` must be the dataset folder for --quantization int8, which calibrates on "
-                "Training images. Received: none"
+                "`--run` must be under a protocol with validation images for --quantization int8: "
+                f"they choose its calibration. Received: {options.run}, under {protocol}"
             )
-        calibration = calibration_images(load_split(options.data, "Training").images)
+        calibration, _ = choose_calibration(
+            model, parts.training.images, parts.validation.images, mirrored=options.mirrored
+        )
     metadata = export(
-        keras.models.load_model(finished, safe_mode=True),
-        run,
-        options.out,
-        quantization=options.quantization,
-        calibration=calibration,
-        mirrored=options.mirrored,
-    )
+        model, run, options.out,
+        quantization=options.quantization, calibration=calibration, mirrored=options.mirrored,
+    )  # fmt: skip
     (options.out / "history.csv").write_bytes((options.run / "history.csv").read_bytes())
     print(json.dumps(metadata["files"], indent=2))
 
@@ -266,7 +274,12 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--run", type=Path, required=True, help="folder of a finished run")
     export.add_argument("--out", type=Path, default=ARTIFACTS)
     export.add_argument("--quantization", choices=QUANTIZATIONS, default="int8")
-    export.add_argument("--data", type=Path, help="dataset folder, for int8's calibration images")
+    export.add_argument(
+        "--data", type=Path,
+        help="dataset folder, for int8: training images to calibrate on, validation images to "
+        "choose how many",
+    )  # fmt: skip
+    export.add_argument("--splits", type=Path, default=MANIFEST, help="the dataset's division")
     export.add_argument(
         "--mirrored", action=argparse.BooleanOptionalAction, default=True,
         help="average over the image and its mirror image",

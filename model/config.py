@@ -177,6 +177,11 @@ STAGES: dict[str, TrainingConfig] = {
         epochs=16, learning_rate=6e-4, phantom_share=0.3, phantoms_per_class=1000,
         phantom_seed=100_000, paint_out_share=0.15, seed=3,
     ),
+    "reconsolidation": TrainingConfig(
+        epochs=16, learning_rate=6e-4, phantom_share=0.3, phantoms_per_class=1000,
+        phantom_seed=200_000, paint_out_share=0.15, seed=4,
+        augmentation=AugmentationConfig(blur=0.25),
+    ),
 }  # fmt: skip
 """The stages of a training, each from the weights of the one before.
 
@@ -184,7 +189,8 @@ First the classes alone, by style or otherwise: from there a network needs a fra
 that a fresh one needs to learn, in the second stage, what a tumour is. The third is short and has
 more phantoms, whose pairs differ in the lesion alone. The fourth draws phantoms that no stage
 before has seen, since a network knows after some epochs those of its pool better than others, and
-paints tumours out less often.
+paints tumours out less often. The fifth does so once more, again with phantoms of its own, and
+blurs twice as many draws, since blur is what the network before it stood least.
 """
 
 BRIEF = TrainingConfig(

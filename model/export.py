@@ -28,17 +28,26 @@ from model.image_store import ImageArray
 from model.preprocessing import SETTINGS
 from model.quiet import native_notices_silenced
 
-CALIBRATION_IMAGES = 200
 VERSION = "1.0.0"
 
 
-def calibration_images(images: ImageArray) -> NDArray[np.float32]:
-    """About 200 images at even distances, as `convert` wants them for "int8".
+def calibration_images(images: ImageArray, count: int) -> NDArray[np.float32]:
+    """Images at even distances, or all where there are fewer, as `convert` wants them for "int8".
 
     Args:
         images: uint8 (n, 224, 224, 1), classes in turn, as `model.dataset` loads them.
+        count: How many.
+
+    Raises:
+        ValueError: `count` is below 1, or there is no image.
     """
-    return to_float(images[:: max(1, len(images) // CALIBRATION_IMAGES)])
+    if min(count, len(images)) < 1:
+        raise ValueError(
+            "`count` and the number of `images` must be at least 1. "
+            f"Received: {count} and {len(images)}"
+        )
+    rows = np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(np.int64)
+    return to_float(images[rows])
 
 
 def convert(
@@ -175,6 +184,7 @@ def export(
         "preprocessing": SETTINGS,
         "parameters": PARAMETER_COUNT,
         "quantization": quantization,
+        "calibration_images": 0 if calibration is None else len(calibration),
         "mirrored_averaging": mirrored,
         "files": {
             path.name: {"sha256": file_hash(path), "bytes": path.stat().st_size}

@@ -155,15 +155,17 @@ def build_report(data: Path, artifacts: Path, samples: Path) -> dict[str, Any]:
             }
             for file, answers in found.items()
         },
-        "agreement": _agreement(found["keras"]["test"], found["litert"]["test"]),
+        "agreement": agreement(found["keras"]["test"], found["litert"]["test"]),
         **trust_sections(classifier, sets),
         "protocols": summarise(read_scores(RUN_REPORTS)),
     }
 
 
-def _agreement(keras_file: NDArray[np.float32], litert: NDArray[np.float32]) -> dict[str, float]:
-    same = keras_file.argmax(axis=1) == litert.argmax(axis=1)
+def agreement(left: NDArray[np.float32], right: NDArray[np.float32]) -> dict[str, float]:
+    """How alike the probabilities of two files for the same images are, float32 (n, 4) each."""
+    difference = np.abs(left - right)
     return {
-        "same_label": float(same.mean()),
-        "largest_probability_difference": float(np.abs(keras_file - litert).max()),
+        "same_label": float((left.argmax(axis=1) == right.argmax(axis=1)).mean()),
+        "largest_probability_difference": float(difference.max()),
+        "mean_probability_difference": float(difference.mean()),
     }

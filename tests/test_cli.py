@@ -20,8 +20,9 @@ from model.config import BRIEF, CLASS_NAMES, STAGES, TrainingConfig
 from model.dataset import to_float
 from model.image_store import StoredImages
 from model.preprocessing import load_image
+from model.protocols import load_parts
 from model.runtime import Classifier
-from model.splits import COLUMNS
+from model.splits import COLUMNS, load_manifest
 from model.training import TrainingResult
 from tests.model_helpers import smooth_images
 
@@ -193,7 +194,8 @@ def test_train_uses_the_official_protocol_and_no_outlines_unless_told(
     assert trained["outlines"] is None
     assert capsys.readouterr().out == (
         f"{dataset / 'run' / 'model.keras'}: validation accuracy 0.8750; next: "
-        f"python -m model export --run {dataset / 'run'} --data {dataset}\n"
+        f"python -m model export --run {dataset / 'run'} --data {dataset} "
+        f"--splits {dataset / 'splits.csv'}\n"
     )
 
 
@@ -305,6 +307,42 @@ def test_exporting_int8_without_data_is_an_error(
     command = ("export", "--run", tmp_path, "--out", tmp_path / "out", "--quantization", "int8")
     line = error(capsys, *command)
     assert "`--data` must be the dataset folder for --quantization int8" in line
+
+
+def test_exporting_int8_of_a_fold_is_an_error(
+    dataset: Path, network: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network.save(dataset / "model.keras")
+    (dataset / "run.json").write_text('{"data": {"protocol": "fold-1"}}')
+    command = ("export", "--run", dataset, "--out", tmp_path / "out", "--data", dataset)
+    line = error(capsys, *command, "--splits", dataset / "splits.csv")
+    assert "a protocol with validation images for --quantization int8" in line
+    assert f"Received: {dataset}, under fold-1" in line
+
+
+@pytest.mark.slow
+def test_int8_is_calibrated_on_training_images_as_validation_images_have_it(
+    dataset: Path, network: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def choose(model: Any, training: Any, judges: Any, **others: Any) -> Any:
+        asked.update(training=training, judges=judges, **others)
+        return to_float(training[:3]), []
+
+    monkeypatch.setattr("model.int8.choose_calibration", choose)
+    network.save(dataset / "model.keras")
+    (dataset / "run.json").write_text('{"data": {"protocol": "official"}}')
+    (dataset / "history.csv").touch()
+    out = tmp_path / "out"
+    command = ("export", "--run", dataset, "--out", out, "--data", dataset)
+    assert main([*map(str, command), "--splits", str(dataset / "splits.csv")]) == 0
+    parts = load_parts(dataset, load_manifest(dataset / "splits.csv"), "official")
+    np.testing.assert_array_equal(asked["training"], parts.training.images)
+    assert parts.validation is not None
+    np.testing.assert_array_equal(asked["judges"], parts.validation.images)
+    assert asked["mirrored"] is True
+    assert json.loads((out / "metadata.json").read_text())["calibration_images"] == 3
 
 
 @pytest.mark.slow

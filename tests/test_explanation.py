@@ -36,8 +36,12 @@ def shipped() -> Any:
 
 @pytest.fixture(scope="module")
 def images() -> np.ndarray:
-    """Smooth pictures with a black rim, where all values in a pool are equal."""
-    pictures = smooth_images(4, seed=3)
+    """Smooth pictures with a black rim, where all values in a pool are equal.
+
+    Elsewhere the two largest differ by more than rounding, in these and the shipped network: of
+    two alike, NumPy's and TensorFlow's sums may each make another the largest.
+    """
+    pictures = smooth_images(4, seed=7)
     pictures[:, :40] = 0
     return to_float(pictures)
 

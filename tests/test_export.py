@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
+from model import int8
 from model.architecture import build_cnn
 from model.config import CLASS_NAMES, QUANTIZATIONS
 from model.dataset import to_float
-from model.export import convert, export
+from model.export import calibration_images, convert, export
 from model.files import file_hash
 from model.heat import CUT
+from model.int8 import choose_calibration
 from model.preprocessing import SETTINGS
 from tests.model_helpers import RUN, smooth_images
 
@@ -151,6 +153,47 @@ def test_int8_needs_calibration_images(network: Any, calibration: Any) -> None:
         convert(network, "int8", calibration)
 
 
+def test_calibration_images_lie_at_even_distances() -> None:
+    images = smooth_images(9, seed=2)
+    np.testing.assert_array_equal(calibration_images(images, 3), to_float(images[[0, 4, 8]]))
+    np.testing.assert_array_equal(calibration_images(images, 20), to_float(images))
+    for count, given in ((0, images), (3, images[:0])):
+        with pytest.raises(ValueError, match=f"Received: {count} and {len(given)}"):
+            calibration_images(given, count)
+
+
+@pytest.mark.slow
+def test_the_calibration_with_answers_most_like_keras_s_is_chosen(
+    network: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training, judges = smooth_images(12, seed=6), smooth_images(10, seed=7)
+    dark = training.copy()
+    dark[0] //= 64  # alone, it shows far too narrow ranges
+    chosen, tried = choose_calibration(network, dark, judges, mirrored=False, counts=(1, 6))
+    assert [found["images"] for found in tried] == [1, 6]
+    assert tried[1]["mean_probability_difference"] < tried[0]["mean_probability_difference"] / 2
+    assert tried[1]["same_label"] >= tried[0]["same_label"]
+    np.testing.assert_array_equal(chosen, calibration_images(dark, 6))
+
+
+@pytest.mark.parametrize("same", [(0.9, 0.8), (0.9, 0.9)])
+def test_labels_decide_and_then_probabilities(
+    same: tuple[float, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = iter(
+        {"same_label": share, "mean_probability_difference": mean}
+        for share, mean in zip(same, (0.2, 0.3), strict=True)
+    )
+    monkeypatch.setattr(int8, "export", lambda *_, **__: {})
+    monkeypatch.setattr(int8, "keras_predictor", lambda *_, **__: lambda images: images)
+    monkeypatch.setattr(int8.Classifier, "load", lambda *_, **__: None)
+    monkeypatch.setattr(int8, "litert_predictor", lambda _: lambda images: images)
+    monkeypatch.setattr(int8, "agreement", lambda *_: next(found))
+    images = smooth_images(4, seed=1)
+    chosen, _ = choose_calibration(None, images, images, mirrored=True, counts=(1, 2))
+    assert len(chosen) == 1
+
+
 def test_an_unknown_quantisation_is_refused(network: Any) -> None:
     assert QUANTIZATIONS == ("none", "dynamic", "int8")
     with pytest.raises(ValueError, match=r"one of none, dynamic, int8. Received: 'int4'"):
@@ -165,6 +208,7 @@ def test_the_metadata_describe_the_files(exported: Path) -> None:
     assert metadata["preprocessing"] == SETTINGS
     assert metadata["quantization"] == "none"
     assert metadata["mirrored_averaging"] is False
+    assert metadata["calibration_images"] == 0
     assert metadata["training"] == RUN
     assert set(metadata["files"]) == {
         "brain_tumor_cnn.keras",

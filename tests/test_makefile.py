@@ -205,6 +205,8 @@ def test_arguments_reach_the_programs(checkout: Checkout) -> None:
                 "-m model train --stage refinement --init runs/official-counterfactuals"
                 " --out runs/official-refinement --data data/raw --protocol official",
                 "-m model train --stage consolidation --init runs/official-refinement"
+                " --out runs/official-consolidation --data data/raw --protocol official",
+                "-m model train --stage reconsolidation --init runs/official-consolidation"
                 " --out runs/official --data data/raw --protocol official",
             ],
         ),
@@ -217,7 +219,8 @@ def test_arguments_reach_the_programs(checkout: Checkout) -> None:
                     "groundwork --out y-groundwork",
                     "counterfactuals --init y-groundwork --out y-counterfactuals",
                     "refinement --init y-counterfactuals --out y-refinement",
-                    "consolidation --init y-refinement --out y",
+                    "consolidation --init y-refinement --out y-consolidation",
+                    "reconsolidation --init y-consolidation --out y",
                 )
             ],
         ),

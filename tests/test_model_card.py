@@ -255,7 +255,11 @@ def test_protocols_appear_once_they_are_measured(
     )
 
     def measure(evaluation: Any) -> None:
-        run = evaluation["protocols"]["official"]["runs"][0]
+        run = evaluation["protocols"]["official"]["runs"][0] | {"seed": 3}
+        run["test"] |= {"correct": 1293, "accuracy": 0.9863, "balanced_accuracy": 0.9851}
+        recalls = dict(zip(CLASS_NAMES, (0.9667, 0.98, 1.0, 0.99), strict=True))
+        for name, figures in run["test"]["classes"].items():
+            figures["recall"] = recalls[name]
         pooled = {**run["test"], "accuracy": 0.8765}
         clean = {**run, "test": {**run["test"], "accuracy": 0.9123}}
         evaluation["protocols"]["grouped"] = {
