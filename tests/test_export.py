@@ -163,9 +163,7 @@ def test_calibration_images_lie_at_even_distances() -> None:
 
 
 @pytest.mark.slow
-def test_the_calibration_with_answers_most_like_keras_s_is_chosen(
-    network: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_calibration_with_answers_most_like_keras_s_is_chosen(network: Any) -> None:
     training, judges = smooth_images(12, seed=6), smooth_images(10, seed=7)
     dark = training.copy()
     dark[0] //= 64  # alone, it shows far too narrow ranges
@@ -176,13 +174,13 @@ def test_the_calibration_with_answers_most_like_keras_s_is_chosen(
     np.testing.assert_array_equal(chosen, calibration_images(dark, 6))
 
 
-@pytest.mark.parametrize("same", [(0.9, 0.8), (0.9, 0.9)])
+@pytest.mark.parametrize(("same", "means"), [((0.9, 0.8), (0.3, 0.2)), ((0.9, 0.9), (0.2, 0.3))])
 def test_labels_decide_and_then_probabilities(
-    same: tuple[float, float], monkeypatch: pytest.MonkeyPatch
+    same: tuple[float, float], means: tuple[float, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = iter(
         {"same_label": share, "mean_probability_difference": mean}
-        for share, mean in zip(same, (0.2, 0.3), strict=True)
+        for share, mean in zip(same, means, strict=True)
     )
     monkeypatch.setattr(int8, "export", lambda *_, **__: {})
     monkeypatch.setattr(int8, "keras_predictor", lambda *_, **__: lambda images: images)
