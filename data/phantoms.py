@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
+from threadpoolctl import threadpool_limits
 
 from data._anatomy import TONES, draw_person, paint_head, widen_ventricles
 from data._atlas import dura_distance
@@ -44,6 +45,15 @@ PLANE_SHARES = {
 }
 NOTUMOR_CONTRASTS = (0.22, 0.22, 0.30, 0.26)
 HEAD_SIGNAL = 0.005  # without noise; air gives none, and the darkest tissue 0.012
+
+
+def one_thread() -> threadpool_limits:
+    """Keeps BLAS to one thread: in a `with` block, or for good where a process begins with it.
+
+    The matrices of a phantom are small. Several threads take longer for them than one, and several
+    times as long where another process wants the cores.
+    """
+    return threadpool_limits(1, user_api="blas")
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from data.layout import (
     list_strays,
     require_every_class,
 )
-from data.phantoms import make_phantom
+from data.phantoms import make_phantom, one_thread
 from model.config import CLASS_NAMES
 from model.image_store import SHAPE, ImageArray, ImageStore, StoredImages, join
 from model.preprocessing import ImageError, load_image, prepare
@@ -266,15 +266,16 @@ def make_phantoms(per_class: int, seed: int) -> ImageSet:
         `4 * per_class` images, classes in turn.
     """
     images, labels, names = [], [], []
-    for number in tqdm(
-        range(per_class * len(CLASS_NAMES)), desc="phantoms", leave=False, disable=None
-    ):
-        label = number % len(CLASS_NAMES)
-        size = 224 if (number // len(CLASS_NAMES)) % 2 == 0 else 448
-        phantom = make_phantom(CLASS_NAMES[label], seed + number, size=size)
-        images.append(to_uint8(prepare(phantom.image.astype(np.float32))))
-        labels.append(label)
-        names.append(f"{CLASS_NAMES[label]}/phantom-{seed + number}")
+    with one_thread():
+        for number in tqdm(
+            range(per_class * len(CLASS_NAMES)), desc="phantoms", leave=False, disable=None
+        ):
+            label = number % len(CLASS_NAMES)
+            size = 224 if (number // len(CLASS_NAMES)) % 2 == 0 else 448
+            phantom = make_phantom(CLASS_NAMES[label], seed + number, size=size)
+            images.append(to_uint8(prepare(phantom.image.astype(np.float32))))
+            labels.append(label)
+            names.append(f"{CLASS_NAMES[label]}/phantom-{seed + number}")
     stacked = np.stack(images)
     digest = hashlib.sha256(stacked.tobytes() + "\n".join(names).encode()).hexdigest()
     return ImageSet(stacked, np.array(labels, dtype=np.int64), tuple(names), digest)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from data.phantoms import make_phantom
+from data.phantoms import make_phantom, one_thread
 from model.config import CLASS_NAMES
 from model.preprocessing import prepare
 
@@ -90,8 +90,11 @@ def drawn_in_processes(
 ) -> list[Drawn]:
     """`draw` of each number, in order, by `workers` processes."""
     if workers <= 1:
-        return [draw(number) for number in numbers]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with one_thread():
+            return [draw(number) for number in numbers]
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=one_thread
+    ) as pool:
         return list(pool.map(draw, numbers, chunksize=8))
 
 

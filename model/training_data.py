@@ -16,6 +16,7 @@ for an image whose lesion is unknown.
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from data.outline_files import Outline, outline_mask
-from data.phantoms import make_phantom
+from data.phantoms import make_phantom, one_thread
 from model.augmentation import augment, augmenter
 from model.config import CLASS_NAMES, MAP_SHAPE, NO_TUMOUR, TrainingConfig
 from model.counterfactuals import MARGIN, control_patch, paint_out
@@ -67,21 +68,34 @@ def draw_phantoms(per_class: int, seed: int) -> PhantomPool:
         seed: Seed of the first; each phantom has its own, counted up from here.
     """
     images, masks, labels = [], [], []
-    for number in tqdm(range(per_class * len(CLASS_NAMES)), desc="phantoms", disable=None):
-        label = number % len(CLASS_NAMES)
-        size = 224 if (number // len(CLASS_NAMES)) % 2 == 0 else 448
-        for lesion in (True,) if label == NO_TUMOUR else (True, False):
-            phantom = make_phantom(CLASS_NAMES[label], seed + number, size=size, lesion=lesion)
-            mask = phantom.mask.astype(np.uint8) * 255
-            images.append(to_uint8(prepare(phantom.image.astype(np.float32)))[:, :, 0])
-            masks.append(cv2.resize(mask, images[-1].shape, interpolation=cv2.INTER_AREA))
-            labels.append(CLASS_NAMES.index(phantom.label))
+    with one_thread():
+        for number in tqdm(range(per_class * len(CLASS_NAMES)), desc="phantoms", disable=None):
+            label = number % len(CLASS_NAMES)
+            size = 224 if (number // len(CLASS_NAMES)) % 2 == 0 else 448
+            for lesion in (True,) if label == NO_TUMOUR else (True, False):
+                phantom = make_phantom(CLASS_NAMES[label], seed + number, size=size, lesion=lesion)
+                mask = phantom.mask.astype(np.uint8) * 255
+                images.append(to_uint8(prepare(phantom.image.astype(np.float32)))[:, :, 0])
+                masks.append(cv2.resize(mask, images[-1].shape, interpolation=cv2.INTER_AREA))
+                labels.append(CLASS_NAMES.index(phantom.label))
     return PhantomPool(np.stack(images), np.stack(masks), np.array(labels, dtype=np.int64))
 
 
-def cached_phantoms(per_class: int, seed: int, folder: Path) -> PhantomPool:
-    """As `draw_phantoms`, kept in `folder` so that a resumed run need not draw them again."""
+def cached_phantoms(
+    per_class: int, seed: int, folder: Path, *, earlier: Path | None = None
+) -> PhantomPool:
+    """As `draw_phantoms`, kept in `folder` so that a resumed run need not draw them again.
+
+    Args:
+        per_class, seed: As `draw_phantoms`.
+        folder: Folder of the run, made when missing.
+        earlier: Folder of the run before, whose phantoms are taken where they are the same ones.
+    """
     path = folder / f"phantom-pairs-{per_class}-{seed}.npz"
+    if earlier is not None and not path.exists() and (earlier / path.name).exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(earlier / path.name, path.with_suffix(".partial.npz"))
+        path.with_suffix(".partial.npz").replace(path)
     if path.exists():
         with np.load(path, allow_pickle=False) as saved:
             return PhantomPool(saved["images"], saved["masks"], saved["labels"])

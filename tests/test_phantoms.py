@@ -15,10 +15,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
+from threadpoolctl import threadpool_info
 
 from data import _atlas, _scan
 from data._scan import PLANES
-from data.phantoms import CONTRASTS, LABELS, Phantom, main, make_phantom
+from data.phantoms import CONTRASTS, LABELS, Phantom, main, make_phantom, one_thread
 
 SIZE = 112  # enough for every fact below, and a quarter of the work
 TUMOURS = ("glioma", "meningioma", "pituitary")
@@ -36,6 +37,17 @@ def geometry(phantom: Phantom) -> tuple[NDArray[np.float32], NDArray[np.float32]
     size = phantom.image.shape[0]
     xyz, _ = cut.points(cut.uv(size))
     return xyz, _atlas.dura_distance(xyz), cut.fov[1] / size
+
+
+def test_one_thread_holds_in_its_block_alone() -> None:
+    def threads() -> list[int]:
+        return [x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"]
+
+    before = threads()
+    assert before  # NumPy's own, at least
+    with one_thread():
+        assert set(threads()) == {1}
+    assert threads() == before
 
 
 @pytest.mark.parametrize("label", LABELS)

@@ -368,3 +368,9 @@ def test_cached_phantoms_read_back_equal(
     cached_phantoms(2, 501, tmp_path / "run")
     cached_phantoms(1, 500, tmp_path / "run")
     assert calls == [(2, 500), (2, 501), (1, 500)]
+    taken = cached_phantoms(2, 500, tmp_path / "next", earlier=tmp_path / "run")
+    np.testing.assert_array_equal(taken.images, phantoms.images)
+    assert [path.name for path in (tmp_path / "next").iterdir()] == ["phantom-pairs-2-500.npz"]
+    assert len(calls) == 3  # nothing was drawn again
+    cached_phantoms(2, 502, tmp_path / "next", earlier=tmp_path / "run")
+    assert calls[3:] == [(2, 502)]
