@@ -58,11 +58,8 @@ def _train(options: argparse.Namespace) -> None:
     from model.splits import load_manifest
     from model.training import train
 
-    changes = {
-        name: value
-        for name in ("epochs", "learning_rate", "seed", "precision", "phantom_share")
-        if (value := getattr(options, name)) is not None
-    }
+    names = ("epochs", "learning_rate", "seed", "precision", "phantom_share", "phantom_seed")
+    changes = {name: value for name in names if (value := getattr(options, name)) is not None}
     config = replace(RECIPES[options.stage], **changes)
     outlines = outlines_of(options.data, options.outlines) if options.outlines else None
     parts = load_parts(
@@ -142,9 +139,12 @@ def _score(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from model.report import build_report
+    from model.report import build_report, with_new_scores
 
-    report = build_report(options.data, options.artifacts, SAMPLES)
+    if options.scores_only:
+        report = with_new_scores(options.artifacts)
+    else:
+        report = build_report(options.data, options.artifacts, SAMPLES)
     path = options.artifacts / "evaluation.json"
     path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     for file, sets in report["files"].items():
@@ -260,6 +260,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", type=int)
     train.add_argument("--precision", choices=PRECISIONS)
     train.add_argument("--phantom-share", type=float, help="share of draws that are phantoms")
+    train.add_argument("--phantom-seed", type=int, help="seed of the first of their pool")
     train.add_argument(
         "--devices", type=_devices, default=1, metavar="N",
         help="devices that share each batch, or all; several on JAX alone",
@@ -302,6 +303,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="evaluate the exported files")
     evaluate.add_argument("--data", type=Path, required=True, help="dataset folder")
     evaluate.add_argument("--artifacts", type=Path, default=ARTIFACTS)
+    evaluate.add_argument(
+        "--scores-only", action="store_true",
+        help="take over new scores of runs; the files' own figures stay as they are",
+    )  # fmt: skip
     evaluate.set_defaults(command=_evaluate)
 
     classify = commands.add_parser("classify", help="classify any number of files")

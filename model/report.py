@@ -161,6 +161,30 @@ def build_report(data: Path, artifacts: Path, samples: Path) -> dict[str, Any]:
     }
 
 
+def with_new_scores(artifacts: Path) -> dict[str, Any]:
+    """The evaluation of the files in a folder, with the scores of runs as they are now.
+
+    Args:
+        artifacts: Folder with `evaluation.json`, of `build_report`, and `metadata.json`.
+
+    Returns:
+        As `build_report`; all but `protocols` is what the file says.
+
+    Raises:
+        OSError, ValueError: One of both is missing or not JSON, or the evaluation is of others
+            than the files that the metadata name.
+    """
+    report: dict[str, Any] = json.loads((artifacts / "evaluation.json").read_text(encoding="utf-8"))
+    metadata = json.loads((artifacts / "metadata.json").read_text(encoding="utf-8"))
+    hashes = {name: file["sha256"] for name, file in metadata["files"].items()}
+    if report["model"]["files"] != hashes:
+        raise ValueError(
+            "`--scores-only` needs an evaluation of these files. Received: "
+            f"{artifacts / 'evaluation.json'}, which is of others; evaluate without it"
+        )
+    return report | {"protocols": summarise(read_scores(RUN_REPORTS))}
+
+
 def agreement(left: NDArray[np.float32], right: NDArray[np.float32]) -> dict[str, float]:
     """How alike the probabilities of two files for the same images are, float32 (n, 4) each."""
     difference = np.abs(left - right)

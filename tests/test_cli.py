@@ -206,11 +206,12 @@ def test_train_takes_protocol_outlines_and_settings(
     points = np.array([[1, 2], [9, 2], [9, 8]], np.float32)
     save_outlines({"glioma/0.png": Outline(1, False, points)}, path)
     settings = ("--epochs", "3", "--seed", "5", "--precision", "float32", "--phantom-share", "0.5",
-                "--learning-rate", "0.01")  # fmt: skip
+                "--phantom-seed", "77", "--learning-rate", "0.01")  # fmt: skip
     assert main(train_on(dataset, "--protocol", "fold-1", "--outlines", path, *settings)) == 0
     assert trained["config"] == TrainingConfig(
-        epochs=3, seed=5, precision="float32", phantom_share=0.5, learning_rate=0.01
-    )
+        epochs=3, seed=5, precision="float32", phantom_share=0.5, phantom_seed=77,
+        learning_rate=0.01,
+    )  # fmt: skip
     assert trained["protocol"] == "fold-1"
     assert trained["training"].names == tuple(
         f"{label}/{number}.png" for number in (0, 2) for label in CLASS_NAMES

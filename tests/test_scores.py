@@ -194,3 +194,23 @@ def test_the_committed_scores_are_of_the_present_protocols() -> None:
                 assert matrix.sum() == score[part]["images"]
                 assert np.trace(matrix) == score[part]["correct"]
     assert report.RUN_REPORTS == scores.RUN_REPORTS
+
+
+def test_an_evaluation_takes_over_new_scores_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "RUN_REPORTS", tmp_path / "runs")
+    write_score(made_up("clean", 1, 18), tmp_path / "runs")
+    metadata = {"files": {"a.tflite": {"sha256": "12ab", "bytes": 3}}}
+    evaluated = {
+        "model": {"files": {"a.tflite": "12ab"}}, "files": {"litert": 1}, "protocols": {"old": 1},
+    }  # fmt: skip
+    (tmp_path / "metadata.json").write_text(json.dumps(metadata))
+    (tmp_path / "evaluation.json").write_text(json.dumps(evaluated))
+    found = report.with_new_scores(tmp_path)
+    assert found["protocols"]["clean"]["accuracy"] == pytest.approx(0.9)
+    assert found == evaluated | {"protocols": found["protocols"]}
+    evaluated["model"] = {"files": {"a.tflite": "34cd"}}
+    (tmp_path / "evaluation.json").write_text(json.dumps(evaluated))
+    with pytest.raises(ValueError, match=r"evaluation.json, which is of others"):
+        report.with_new_scores(tmp_path)
