@@ -31,6 +31,15 @@ def test_curves_stay_in_their_frame() -> None:
     assert line_chart([4], {"loss": [0.5]}, frame).lines[0].dots == ((10.0, 25.0),)
 
 
+def test_names_of_curves_that_end_together_do_not_cover_each_other() -> None:
+    frame = Frame(100, 110, 10, 5, 90, 105)
+    near = line_chart([1, 2], {"a": [0.0, 0.5], "b": [1.0, 0.52]}, frame)
+    assert [line.end for line in near.lines] == [(90.0, 61.0), (90.0, 47.0)]
+    assert [line.dots[-1] for line in near.lines] == [(90.0, 55.0), (90.0, 53.0)]
+    far = line_chart([1, 2], {"a": [0.0, 0.2], "b": [1.0, 0.6]}, frame)
+    assert [line.end for line in far.lines] == [line.dots[-1] for line in far.lines]
+
+
 def test_a_calibrated_bin_is_on_the_diagonal() -> None:
     frame = Frame(100, 100, 0, 0, 100, 100)
     drawn = reliability([(4, 0.5, 0.5), (1, 1.0, 0.8)], frame, 0.0)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from model.saved_layers import SavedLayer, Shape
 
 Point = tuple[float, float]
+NAME_HEIGHT = 14.0  # a line of the curves' names
 
 
 @dataclass(frozen=True)
@@ -94,17 +96,30 @@ def line_chart(
     def y(value: float) -> float:
         return round(_between(value, heights[0], heights[-1], frame.bottom, frame.top), 1)
 
+    ends = _apart([y(line[-1]) for line in series.values()])
     lines = []
-    for key, line in series.items():
+    for (key, line), end in zip(series.items(), ends, strict=True):
         dots = tuple((x(e), y(v)) for e, v in zip(epochs, line, strict=True))
         points = " ".join(f"{a},{b}" for a, b in dots)
-        lines.append(Line(key, points, dots, dots[-1]))
+        lines.append(Line(key, points, dots, (dots[-1][0], end)))
     return LineChart(
         frame,
         tuple(Tick(e, x(e)) for e in _some(epochs)),
         tuple(Tick(v, y(v)) for v in heights),
         tuple(lines),
     )
+
+
+def _apart(heights: Sequence[float], gap: float = NAME_HEIGHT) -> list[float]:
+    """Heights for the names of curves: those of their ends, or as far apart as names are high."""
+    order = sorted(range(len(heights)), key=lambda k: heights[k])
+    found = list(heights)
+    for before, after in pairwise(order):
+        missing = gap - (found[after] - found[before])
+        if missing > 0:
+            found[before] = round(found[before] - missing / 2, 1)
+            found[after] = round(found[after] + missing / 2, 1)
+    return found
 
 
 def _some(epochs: Sequence[float], most: int = 10) -> Sequence[float]:
