@@ -108,7 +108,9 @@ else
 	  --out "$(OUT)-refinement" $(TRAINING)
 	@$(DEV) -m model train --stage consolidation --init "$(OUT)-refinement" \
 	  --out "$(OUT)-consolidation" $(TRAINING)
-	@exec $(DEV) -m model train --stage reconsolidation --init "$(OUT)-consolidation" \
+	@$(DEV) -m model train --stage reconsolidation --init "$(OUT)-consolidation" \
+	  --out "$(OUT)-reconsolidation" $(TRAINING)
+	@exec $(DEV) -m model train --stage polish --init "$(OUT)-reconsolidation" \
 	  --out "$(OUT)" $(TRAINING)
 endif
 

@@ -24,6 +24,8 @@ from model.config import IMAGE_SIZE, AugmentationConfig
 _global_generator = threading.Lock()
 _CENTRE = IMAGE_SIZE / 2 - 0.5
 _RESAMPLINGS = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA, cv2.INTER_LANCZOS4)
+_GRID = 6  # points a side at which a bend is drawn: one in about 40 pixels
+_BEND = 2.5  # standard deviation of their shifts in pixels, below which nothing folds over
 
 
 class FastImageDataGenerator(ImageDataGenerator):  # type: ignore[misc]
@@ -106,15 +108,38 @@ def augment(
     """
     parameters = generator.draw(seed)
     rng = np.random.default_rng(seed)
-    changed = generator.warp(image.reshape(IMAGE_SIZE, IMAGE_SIZE), parameters)
+    bend = _drawn_bend(config, seed)
+    changed = _bent(generator.warp(image.reshape(IMAGE_SIZE, IMAGE_SIZE), parameters), bend)
     if rng.random() < config.degrade:
         changed = _degrade(changed, rng)
     values = changed.astype(np.float32) * np.float32(parameters["brightness"] / 255.0)
     values = _disturb(np.clip(values, 0.0, 1.0), config, rng)
     moved = None
     if mask is not None:
-        moved = generator.warp(mask, parameters).astype(np.float32) / np.float32(255.0)
+        moved = _bent(generator.warp(mask, parameters), bend).astype(np.float32) / np.float32(255.0)
     return np.clip(values, 0.0, 1.0).astype(np.float32)[:, :, np.newaxis], moved
+
+
+def _drawn_bend(config: AugmentationConfig, seed: int) -> NDArray[np.float32] | None:
+    """Where each pixel of an elastic variant comes from, (2, 224, 224) as x and y, or None.
+
+    Simard et al. 2003, with shifts drawn on a coarse grid and interpolated by cubics.
+    """
+    rng = np.random.default_rng([seed, 1])  # of its own: the other draws are those of before
+    if rng.random() >= config.elastic:
+        return None
+    shifts = rng.normal(0.0, _BEND, (2, _GRID, _GRID)).astype(np.float32)
+    size = (IMAGE_SIZE, IMAGE_SIZE)
+    fields = [cv2.resize(field, size, interpolation=cv2.INTER_CUBIC) for field in shifts]
+    along = np.arange(IMAGE_SIZE, dtype=np.float32)
+    return np.stack([fields[0] + along, fields[1] + along[:, np.newaxis]])
+
+
+def _bent(image: NDArray[np.uint8], bend: NDArray[np.float32] | None) -> NDArray[np.uint8]:
+    if bend is None:
+        return image
+    found = cv2.remap(image, bend[0], bend[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return np.asarray(found, dtype=np.uint8)
 
 
 def _degrade(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

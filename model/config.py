@@ -84,6 +84,8 @@ class AugmentationConfig:
         bias_field: Given a smooth brightness field, as receive coils leave it.
         blur: Blurred.
         noise: Given Gaussian noise.
+        elastic: Bent by a smooth random field, a few pixels far, as no two heads or tumours are
+            of one shape.
     """
 
     rotation_range: float = 14.0
@@ -98,6 +100,7 @@ class AugmentationConfig:
     bias_field: float = 0.12
     blur: float = 0.12
     noise: float = 0.12
+    elastic: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -182,6 +185,11 @@ STAGES: dict[str, TrainingConfig] = {
         phantom_seed=200_000, paint_out_share=0.15, seed=4,
         augmentation=AugmentationConfig(blur=0.25),
     ),
+    "polish": TrainingConfig(
+        epochs=10, learning_rate=5e-4, phantom_share=0.3, phantoms_per_class=1000,
+        phantom_seed=300_000, paint_out_share=0.12, seed=6,
+        augmentation=AugmentationConfig(blur=0.25, elastic=0.3),
+    ),
 }  # fmt: skip
 """The stages of a training, each from the weights of the one before.
 
@@ -190,7 +198,8 @@ that a fresh one needs to learn, in the second stage, what a tumour is. The thir
 more phantoms, whose pairs differ in the lesion alone. The fourth draws phantoms that no stage
 before has seen, since a network knows after some epochs those of its pool better than others, and
 paints tumours out less often. The fifth does so once more, again with phantoms of its own, and
-blurs twice as many draws, since blur is what the network before it stood least.
+blurs twice as many draws, since blur is what the network before it stood least. The sixth bends a
+share of the draws, so that no head or tumour keeps its shape, and paints fewer tumours out still.
 """
 
 BRIEF = TrainingConfig(

@@ -27,6 +27,7 @@ from model.heat import HEAT_FILE, heat_bytes
 from model.image_store import ImageArray
 from model.preprocessing import SETTINGS
 from model.quiet import native_notices_silenced
+from model.ranges import cut_ranges
 
 VERSION = "1.0.0"
 
@@ -84,6 +85,7 @@ def convert(
         raise ValueError('`calibration` must hold images for "int8". Received: none')
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow as tf
+    from tensorflow.lite.python.convert import mlir_quantize
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,
     )
@@ -112,10 +114,13 @@ def convert(
                 yield [image[np.newaxis]]
 
         converter.representative_dataset = representative
+        # Private, and pinned with TensorFlow's version: calibration and quantisation one by one.
+        converter._experimental_calibrate_only = True
     with native_notices_silenced(), warnings.catch_warnings():
         # Both ends stay float32 on purpose; the converter wonders about that.
         warnings.filterwarnings("ignore", message="Statistics for quantized inputs")
-        return bytes(converter.convert())
+        content = bytes(converter.convert())
+        return bytes(mlir_quantize(cut_ranges(content))) if quantization == "int8" else content
 
 
 def with_features(model: keras.Model) -> keras.Model:

@@ -165,7 +165,9 @@ class _Run:
         model, history = self._resume(history)
         phantoms = None
         if config.phantom_share:
-            phantoms = cached_phantoms(config.phantoms_per_class, config.phantom_seed, out)
+            phantoms = cached_phantoms(
+                config.phantoms_per_class, config.phantom_seed, out, earlier=self.init
+            )
         source = Source(self.training, config, self.outlines, phantoms)
         with feeding(source, self.workers) as batches_of, tqdm(
             total=config.epochs * self.steps, initial=len(history) * self.steps, unit="step",

@@ -15,9 +15,9 @@ from tests.model_helpers import smooth_images
 STILL = AugmentationConfig(
     rotation_range=0, width_shift_range=0, height_shift_range=0, zoom_range=0, shear_range=0,
     horizontal_flip=False, brightness_range=(1.0, 1.0),
-    degrade=0, gamma=0, bias_field=0, blur=0, noise=0,
+    degrade=0, gamma=0, bias_field=0, blur=0, noise=0, elastic=0,
 )  # fmt: skip
-SHARES = ("degrade", "gamma", "bias_field", "blur", "noise")
+SHARES = ("degrade", "gamma", "bias_field", "blur", "noise", "elastic")
 
 
 def picture() -> np.ndarray:
@@ -84,6 +84,22 @@ def test_each_disturbance_changes_the_picture_and_keeps_it_recognisable(share: s
     difference = np.abs(image[:, :, 0] - picture() / 255.0).mean()
     assert 1e-5 < difference < 0.25
     assert np.corrcoef(image.ravel(), picture().ravel())[0, 1] > 0.85
+
+
+def test_a_bend_moves_the_mask_with_the_image_and_folds_nothing_over() -> None:
+    rows, columns = np.mgrid[:224, :224]
+    config = replace(STILL, elastic=1.0)
+    generator = augmenter(config)
+    mask = ((rows - 110) ** 2 + (columns - 120) ** 2 < 30**2).astype(np.uint8) * 255
+    for seed in range(6):
+        image, moved = augment(mask, mask, generator, config, seed)
+        assert moved is not None
+        np.testing.assert_allclose(image[:, :, 0], moved, atol=1e-6)
+        assert moved.sum() == pytest.approx(mask.sum() / 255, rel=0.25)
+        along, _ = augment(columns.astype(np.uint8), None, generator, config, seed)
+        inner = along[30:-30, 30:-30, 0] * 255  # where a pixel comes from, in columns
+        assert np.diff(inner, axis=1).min() >= 0
+        assert 1 < np.abs(inner - columns[30:-30, 30:-30]).max() < 15
 
 
 def test_a_seed_decides_the_variant_in_sixteen_threads() -> None:

@@ -207,6 +207,8 @@ def test_arguments_reach_the_programs(checkout: Checkout) -> None:
                 "-m model train --stage consolidation --init runs/official-refinement"
                 " --out runs/official-consolidation --data data/raw --protocol official",
                 "-m model train --stage reconsolidation --init runs/official-consolidation"
+                " --out runs/official-reconsolidation --data data/raw --protocol official",
+                "-m model train --stage polish --init runs/official-reconsolidation"
                 " --out runs/official --data data/raw --protocol official",
             ],
         ),
@@ -220,7 +222,8 @@ def test_arguments_reach_the_programs(checkout: Checkout) -> None:
                     "counterfactuals --init y-groundwork --out y-counterfactuals",
                     "refinement --init y-counterfactuals --out y-refinement",
                     "consolidation --init y-refinement --out y-consolidation",
-                    "reconsolidation --init y-consolidation --out y",
+                    "reconsolidation --init y-consolidation --out y-reconsolidation",
+                    "polish --init y-reconsolidation --out y",
                 )
             ],
         ),
