@@ -125,15 +125,15 @@ calibrate: $(STAMP_DEV) ## fit the constants that tell when to trust them, on DA
 
 evaluate: $(STAMP_DEV) ## evaluate them on DATA, and put the figures into README.md
 	@$(DEV) -m model evaluate --data "$(DATA)"
-	@$(DEV) -m benchmarks.readme
-	@exec $(DEV) -m benchmarks.model_card
+	@$(DEV) -m benchmarks.figures.readme
+	@exec $(DEV) -m benchmarks.figures.model_card
 
 reports: $(STAMP_DEV) ## measure shortcuts, heat maps, corruptions and exports of the shipped files
-	@$(DEV) -m benchmarks.shortcuts --data "$(DATA)" --outlines "$(OUTLINES)"
-	@$(DEV) -m benchmarks.heat_maps --data "$(DATA)" --outlines "$(OUTLINES)"
-	@$(DEV) -m benchmarks.corruptions --data "$(DATA)"
-	@$(DEV) -m benchmarks.quantization --data "$(DATA)"
-	@exec $(DEV) -m benchmarks.ood --data "$(DATA)"
+	@$(DEV) -m benchmarks.network.shortcuts --data "$(DATA)" --outlines "$(OUTLINES)"
+	@$(DEV) -m benchmarks.network.heat_maps --data "$(DATA)" --outlines "$(OUTLINES)"
+	@$(DEV) -m benchmarks.network.corruptions --data "$(DATA)"
+	@$(DEV) -m benchmarks.network.quantization --data "$(DATA)"
+	@exec $(DEV) -m benchmarks.network.ood --data "$(DATA)"
 
 reproduce: $(STAMP_DEV) ## train and score every protocol, export, measure and evaluate: many hours
 	@set -e; for protocol in $(PROTOCOLS); do \

@@ -15,13 +15,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from web.config import ROOT, ConfigError, settings_from
+from web.settings import ROOT, ConfigError, settings_from
 
 if TYPE_CHECKING:
     from flask import Flask
 
-    from model.runtime import Classifier
-    from web.predictions import ClassifierLike
+    from model.inference.classifier import Classifier
+    from web.service.predictions import ClassifierLike
 
 logger = logging.getLogger("app")
 
@@ -46,7 +46,7 @@ def create_app(
     """Builds the app.
 
     Args:
-        config: settings by their environment names (see ``web.config``); the environment if None.
+        config: settings by their environment names (see ``web.settings``); the environment if None.
         classifier: used instead of loading the model file.
 
     Raises:
@@ -56,22 +56,27 @@ def create_app(
     # Flask, NumPy and LiteRT a second time, half of the time to the first answer.
     from flask import Flask
 
-    from model.runtime import DEFAULT_MODEL_PATH, ModelFileError
-    from web import analyse, api, images, metrics, model_card, openapi, pages, uploads
-    from web.admission import Admission, cores
-    from web.card_reports import ReportError, load_reports
-    from web.compression import register_compression
-    from web.display import compile_templates, register_display
-    from web.errors import register_errors
-    from web.gallery import GalleryError, load_gallery
-    from web.headers import add_headers
-    from web.hosts import register_hosts
-    from web.languages import register_languages
-    from web.logging import configure_logging, log_requests
-    from web.memory import return_large_blocks
-    from web.predictions import Predictions
-    from web.readiness import Readiness
-    from web.state import State, attach
+    from model.inference.classifier import DEFAULT_MODEL_PATH, ModelFileError
+    from web.api import openapi, uploads
+    from web.api import samples as samples_api
+    from web.api.errors import register_errors
+    from web.http import metrics
+    from web.http.compression import register_compression
+    from web.http.hosts import register_hosts
+    from web.http.memory import return_large_blocks
+    from web.http.request_log import configure_logging, log_requests
+    from web.http.responses import add_headers
+    from web.model_card import page as model_card
+    from web.model_card.reports import ReportError, load_reports
+    from web.pages import analyse, images
+    from web.pages import gallery as gallery_pages
+    from web.pages.display import compile_templates, register_display
+    from web.pages.languages import register_languages
+    from web.service.admission import Admission, cores
+    from web.service.predictions import Predictions
+    from web.service.readiness import Readiness
+    from web.service.samples import GalleryError, load_gallery
+    from web.service.state import State, attach
 
     return_large_blocks()
     try:
@@ -101,10 +106,19 @@ def create_app(
     register_errors(app)
     register_languages(app)
     register_display(app)
-    for module in (pages, analyse, images, model_card, api, uploads, openapi, metrics):
+    for module in (
+        gallery_pages,
+        analyse,
+        images,
+        model_card,
+        samples_api,
+        uploads,
+        openapi,
+        metrics,
+    ):
         app.register_blueprint(module.blueprint)
     if settings.rate_limit is not None:
-        from web.limits import register_limits  # 7 MB, for those who want it
+        from web.http.clients import register_limits  # 7 MB, for those who want it
 
         register_limits(app, settings.rate_limit)
     if settings.warm_up:
@@ -114,8 +128,8 @@ def create_app(
 
 
 def _load_classifier(path: Path) -> Classifier:
-    from model.runtime import Classifier
-    from web.memory import resident_megabytes
+    from model.inference.classifier import Classifier
+    from web.http.memory import resident_megabytes
 
     classifier = Classifier.load(path)
     fields = {

@@ -12,8 +12,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # wherever gunicorn was started
 
-from web.config import ConfigError
 from web.server_config import server_settings_from
+from web.settings import ConfigError
 
 try:
     _chosen = server_settings_from(os.environ)
@@ -27,7 +27,9 @@ workers = _chosen.workers
 # MAX_WAITING of them may wait for the network; the others serve pages, images and /healthz, and
 # say 503 at once. [WEB_THREADS]
 threads = _chosen.threads
-worker_class = "web.worker.Worker"  # gthread, with the two habits that the service needs
+worker_class = (
+    "web.http.gunicorn_worker.Worker"  # gthread, with the two habits that the service needs
+)
 preload_app = False  # the interpreter's threads and the warm-up thread would not survive the fork
 # Seconds without a sign of life; importing and loading are slow on a tenth of a core. [WEB_TIMEOUT]
 timeout = _chosen.timeout
@@ -58,7 +60,7 @@ _level = os.environ.get("LOG_LEVEL", "").strip().upper()
 logconfig_dict: dict[str, Any] = {  # gunicorn's own lines in the same shape as the app's
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "web.logging.JsonFormatter"}},
+    "formatters": {"json": {"()": "web.http.request_log.JsonFormatter"}},
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",

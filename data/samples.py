@@ -31,10 +31,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from data.dataset.division import MANIFEST, Manifest, load_manifest
 from data.layout import is_readable, list_images
 from data.staging import staging, swap
 from model.config import CLASS_NAMES
-from model.splits import MANIFEST, Manifest, load_manifest
 
 HERE = Path(__file__).parent
 SAMPLES_DIR = HERE / "samples"
@@ -113,7 +113,7 @@ def build_real(
 
     Raises:
         data.layout.DatasetError: the Testing folder or a class folder is missing or empty.
-        model.splits.ManifestError: ``splits`` cannot be read.
+        data.dataset.division.ManifestError: ``splits`` cannot be read.
         ValueError: ``per_class`` is below 1 or above a class's readable images, or ``out`` holds
             other files.
     """

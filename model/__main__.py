@@ -11,11 +11,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from data.dataset.division import MANIFEST, PROTOCOLS
 from model.config import ARTIFACTS, PRECISIONS, QUANTIZATIONS, RECIPES
+from model.inference.classifier import DEFAULT_MODEL_PATH, ModelFileError
 from model.preprocessing import ImageError
-from model.runtime import DEFAULT_MODEL_PATH, ModelFileError
-from model.scans import PLANES
-from model.splits import MANIFEST, PROTOCOLS
+from model.reading.scan import PLANES
 
 SAMPLES = Path(__file__).resolve().parent.parent / "data" / "samples"
 
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _audit(options: argparse.Namespace) -> None:
-    from model.audit.command import REPORT, run_audit
+    from data.audit.command import REPORT, run_audit
 
     report = run_audit(
         options.data, options.out, options.report or REPORT,
@@ -53,10 +53,10 @@ def _audit(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from model.outlined import outlines_of
-    from model.protocols import load_parts
-    from model.splits import load_manifest
-    from model.training import train
+    from data.dataset.division import load_manifest
+    from data.dataset.protocols import load_parts
+    from data.outlines.outlined import outlines_of
+    from model.training.train import train
 
     names = ("epochs", "learning_rate", "seed", "precision", "phantom_share", "phantom_seed")
     changes = {name: value for name in names if (value := getattr(options, name)) is not None}
@@ -83,10 +83,10 @@ def _train(options: argparse.Namespace) -> None:
 def _export(options: argparse.Namespace) -> None:
     import keras
 
-    from model.export import export
-    from model.int8 import choose_calibration
-    from model.protocols import load_parts
-    from model.splits import load_manifest
+    from data.dataset.division import load_manifest
+    from data.dataset.protocols import load_parts
+    from model.export.export import export
+    from model.export.int8 import choose_calibration
 
     finished = options.run / "model.keras"
     if not finished.exists():
@@ -122,13 +122,13 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _calibrate(options: argparse.Namespace) -> None:
-    from model.calibrate import calibrate
+    from model.export.fit_trust import calibrate
 
     print(json.dumps(calibrate(options.data, options.artifacts), indent=2))
 
 
 def _score(options: argparse.Namespace) -> None:
-    from model.scores import RUN_REPORTS, score_run, write_score
+    from model.evaluation.scores import RUN_REPORTS, score_run, write_score
 
     score = score_run(options.run, options.data, splits=options.splits, cache=options.cache)
     name, test = score["protocol"] + " (leaked)" * score["leaked"], score["test"]
@@ -139,7 +139,7 @@ def _score(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from model.report import build_report, with_new_scores
+    from model.evaluation.report import build_report, with_new_scores
 
     if options.scores_only:
         report = with_new_scores(options.artifacts)

@@ -3,9 +3,11 @@
 Data contract: bytes, a path or a binary file in; float32 array (224, 224, 1), channels last,
 values in [0, 1], out. Steps, in order:
 
-1. decode with Pillow, after `model.pictures` has checked format, size and number of frames;
+1. decode with Pillow, after `model.reading.picture_guards` has checked format, size and number of
+   frames;
 2. one grey channel at the file's full bit depth, transparency over black, turned as EXIF says;
-   pictures of more than `model.pictures.MAX_KEPT` pixels are reduced to about as many;
+   pictures of more than `model.reading.picture_guards.MAX_KEPT` pixels are reduced to about as
+   many;
 3. resize to 224 x 224 without keeping the aspect ratio, antialiased;
 4. map the 0.5th to the 99.5th percentile of the intensities to 0 and 1 and clip, since MRI
    intensities have no unit and depend on the scanner and the window somebody chose.
@@ -24,10 +26,10 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from model.config import IMAGE_SIZE
-from model.errors import KINDS as KINDS
-from model.errors import ImageError as ImageError
-from model.pictures import MAX_PIXELS as MAX_PIXELS
-from model.pictures import bounded, check_picture, draft, grey, upright
+from model.reading.errors import KINDS as KINDS
+from model.reading.errors import ImageError as ImageError
+from model.reading.picture_guards import MAX_PIXELS as MAX_PIXELS
+from model.reading.picture_guards import bounded, check_picture, draft, grey, upright
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 PERCENTILES = (0.5, 99.5)

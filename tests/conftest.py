@@ -17,8 +17,8 @@ from PIL import Image
 
 from app import create_app
 from model.config import CLASS_NAMES
-from model.heat import Explanation
-from model.runtime import Prediction
+from model.inference.classifier import Prediction
+from model.inference.heat_map import Explanation
 
 # (id, true label, eighths of the drawn image that are white): the stub answers by these alone
 GALLERY = (

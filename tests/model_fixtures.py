@@ -18,7 +18,7 @@ def network() -> Any:
     """A network with fresh weights, as it is saved: no normalisation."""
     import keras
 
-    from model.architecture import build_cnn
+    from model.training.architecture import build_cnn
 
     keras.utils.set_random_seed(5)
     return build_cnn(normalize=False)
@@ -27,8 +27,8 @@ def network() -> Any:
 @pytest.fixture(scope="session")
 def exported(network: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with the exported `network`, unquantised, with `TRUST`; tests must not write to it."""
-    from model.calibrate import write_trust
-    from model.export import export
+    from model.export.export import export
+    from model.export.fit_trust import write_trust
 
     folder = tmp_path_factory.mktemp("artifacts")
     export(network, RUN, folder, quantization="none")

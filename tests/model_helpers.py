@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.trust import Trust
+from model.inference.trust import Trust
 
 RUN: dict[str, Any] = {"config": {"epochs": 2}, "data": {"images": 8}}
 

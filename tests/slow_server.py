@@ -10,7 +10,7 @@ from flask import Flask
 from numpy.typing import NDArray
 
 from app import create_app
-from model.runtime import Prediction
+from model.inference.classifier import Prediction
 from tests.conftest import StubClassifier
 
 

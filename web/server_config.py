@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from web.config import ConfigError, settings_from, whole_number
+from web.settings import ConfigError, settings_from, whole_number
 
 SPARE_THREADS = 2
 """Threads beyond those that wait for the network: one says 503, one answers /healthz."""

@@ -24,8 +24,8 @@ from model.batch.sources import Source, list_sources
 from model.batch.summary import Tally, summary_path, write_summary
 from model.batch.tables import arrow_table, need, read_rows
 from model.batch.worker import ONE_THREAD
-from model.quiet import native_notices_silenced
-from model.runtime import DEFAULT_MODEL_PATH, Classifier, ModelFileError
+from model.inference.classifier import DEFAULT_MODEL_PATH, Classifier, ModelFileError
+from model.system import native_notices_silenced
 
 BLOCK = 256
 """Sources that an actor is given at a time, and what is classified anew where a node is lost."""

@@ -23,9 +23,8 @@ from model.batch.store import Store
 from model.batch.summary import Tally, summary_path, write_summary
 from model.batch.tables import check_output, write_rows
 from model.batch.worker import Job
-from model.files import file_hash
-from model.quiet import native_notices_silenced
-from model.runtime import Classifier
+from model.inference.classifier import Classifier
+from model.system import file_hash, native_notices_silenced
 
 logger = logging.getLogger(__name__)
 

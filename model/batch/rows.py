@@ -15,10 +15,10 @@ from typing import Any
 
 from model.batch.sources import Source, read_source
 from model.config import CLASS_NAMES
+from model.inference.answer_text import reason
+from model.inference.classifier import Classifier, Prediction, answer_fields
 from model.preprocessing import ImageError, prepare
-from model.runtime import Classifier, Prediction, answer_fields
-from model.scans import read_scan
-from model.words import reason
+from model.reading.scan import read_scan
 
 PROBABILITY = "probability_"
 ANSWER = (

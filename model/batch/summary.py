@@ -23,10 +23,10 @@ from PIL import Image
 from model.batch.sources import find_source, read_source
 from model.batch.tables import read_rows
 from model.config import CLASS_NAMES
+from model.inference.answer_text import TITLES
+from model.inference.trust import RULE
 from model.preprocessing import ImageError, prepare
-from model.scans import read_scan
-from model.trust import RULE
-from model.words import TITLES
+from model.reading.scan import read_scan
 
 LEAST_CERTAIN = 24
 SHOWN_ERRORS = 100

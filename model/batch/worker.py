@@ -10,9 +10,8 @@ from model.batch.chunks import Chunk
 from model.batch.rows import rows_of
 from model.batch.sources import Source
 from model.batch.store import Store
-from model.processes import begin_worker
-from model.quiet import native_notices_silenced
-from model.runtime import Classifier
+from model.inference.classifier import Classifier
+from model.system import begin_worker, native_notices_silenced
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Environment of a worker: sums over several threads have other last digits, and cores are busy."""

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.scan_files import dicom, nifti, png, white_share
-from web.uploads import MAX_UPLOAD_BYTES
+from web.api.uploads import MAX_UPLOAD_BYTES
 
 pytestmark = pytest.mark.browser
 

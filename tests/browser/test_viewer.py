@@ -377,7 +377,7 @@ def test_several_viewers_mind_their_own_business(sample: Page) -> None:
     """As a page with a card for each upload has them."""
     sample.evaluate("""async () => {
         const { ScanViewer } = await import(document.querySelector("script[type=module]").src
-            .replace(/sample\\.js.*/, "viewer.js"));
+            .replace(/pages.sample\\.js.*/, "shared/viewer.js"));
         const copy = document.querySelector(".scan").cloneNode(true);
         document.querySelector(".paper").before(copy);
         window.second = new ScanViewer(copy);

@@ -1,0 +1,381 @@
+"""Markdown tables of the committed reports: what README.md and MODEL_CARD.md both show.
+
+Each function takes the parsed report it shows and returns Markdown without a trailing newline.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from model.evaluation.scores import is_brief
+
+ROOT = Path(__file__).resolve().parents[2]
+REPORTS = ROOT / "benchmarks" / "reports"
+ARTIFACTS = ROOT / "model" / "artifacts"
+SETS = {
+    "test": "official test split (**leaked**)",
+    "test_with_copy_in_training": "of these, with a copy or mirrored copy in Training",
+    "test_unseen": "of these, without one",
+    "validation": "validation part of Training, free of copies of the training part",
+    "train": "training part (not augmented)",
+    "phantoms": "phantoms drawn for the evaluation",
+    "gallery": "the 40 phantoms of the embedded gallery",
+}
+LEAKED = "official (leaked)"  # as `published.json` says it
+CLEAN = "clean: no copy of a test image in training"
+
+
+def read_report(path: Path) -> Any:
+    """A report's content.
+
+    Raises:
+        OSError, ValueError: It is missing or not JSON.
+    """
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def refresh(path: Path, content: str, *, check: bool) -> int:
+    """Writes a file; with `check` only returns 1 where that would change it, else 0."""
+    if check:
+        return int(not path.exists() or path.read_text(encoding="utf-8") != content)
+    path.write_text(content, encoding="utf-8")
+    return 0
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def interval(figures: dict[str, Any]) -> str:
+    """The 95% interval of a set's accuracy, such as "97.9% to 99.2%"."""
+    low, high = figures["accuracy_95"]
+    return f"{low:.1%} to {high:.1%}"
+
+
+def finding(
+    evaluation: dict[str, Any], shortcuts: dict[str, Any], published: list[dict[str, str]]
+) -> str:
+    """What everybody reports, what is left of it, and what ours was made to look at: a paragraph.
+
+    Raises:
+        KeyError: A protocol has not been measured.
+    """
+    sets, found = evaluation["sets"], evaluation["protocols"]
+    official = found["official"]["runs"][0]
+    copied, alone = (
+        official[part]["accuracy"] for part in ("test_with_copy_in_training", "test_unseen")
+    )
+    reported = [
+        float(row["accuracy"].rstrip("%")) for row in published if row["protocol"] == LEAKED
+    ]
+    crossed = found["grouped"]
+    recipe = " by a shorter training" if is_brief(crossed["runs"][0]) else ""
+    heat = shortcuts["heat_maps"]
+    emptied = shortcuts["painted_out"]["to_notumor"]["all"]["share"]
+    hits = heat["methods"][heat["default"]]["hits"]["all"]["share"]
+    return (
+        f"On this dataset, {min(reported)} to {max(reported)}% of the test images are "
+        f"reported right. But {sets['test_images_with_copy_in_training']:,} of those "
+        f"{sets['test_images']:,} images have a near-identical or left-right mirrored copy among "
+        f"the training images: our own network gets {copied:.1%} of these right, and {alone:.1%} "
+        "of the others. Trained without any copy of a test image it gets "
+        f"{found['clean']['accuracy']:.1%}; on patients whose images it never "
+        f"saw, in five-fold cross-validation{recipe}, {crossed['pooled']['accuracy']:.1%}. And a "
+        "high score can be had without looking at a tumour at all: the healthy heads come from "
+        "another source and look different all over. Ours was shown heads with the tumour painted "
+        "out, and told that these have none. Now, when the tumour is painted out of a picture it "
+        f"has never seen, it answers *no tumour* in {emptied:.0%} of cases; and where it sees a "
+        f"tumour, its heat map peaks in it or beside it in {hits:.0%}."
+    )
+
+
+def protocols(evaluation: dict[str, Any], published: list[dict[str, str]]) -> str:
+    """Accuracy under each protocol, ours above the published ones."""
+    found = evaluation["protocols"]
+    rows = []
+    if "grouped" in found:
+        rows.append(_grouped_row(found["grouped"]))
+    for name in ("clean", "clean_brief"):
+        if name in found:
+            rows += _mean_row("clean", CLEAN, found[name])
+            rows += _rows("clean", CLEAN, found[name]["runs"])
+    if "official" in found:
+        runs = found["official"]["runs"]
+        rows += _rows("official", "official (**leaked**)", runs)
+        for part in ("test_with_copy_in_training", "test_unseen"):
+            rows += _rows("official", f"official, {SETS[part]}", runs, part)
+    rows += [
+        [f"published: {row['model']}", row["protocol"], "", row["accuracy"], "", "", ""]
+        for row in published
+    ]
+    return table(
+        ("network", "protocol", "test images", "accuracy", "95% interval", "balanced accuracy",
+         "lowest recall"),
+        rows,
+    )  # fmt: skip
+
+
+def _mean_row(name: str, label: str, summary: dict[str, Any]) -> list[list[str]]:
+    """The mean over seeds, where there are several."""
+    runs = summary["runs"]
+    if len(runs) == 1:
+        return []
+    shares = [
+        f"{summary[key]:.2%} ± {summary[f'{key}_sd']:.2%}"
+        for key in ("accuracy", "balanced_accuracy")
+    ]
+    return [
+        [f"ours, trained for `{name}`, mean of {len(runs)} seeds{_recipe(runs[0])}", label,
+         f"{runs[0]['test']['images']:,}", f"**{shares[0]}**", "", shares[1],
+         _lowest(*(run["test"] for run in runs))]
+    ]  # fmt: skip
+
+
+def _rows(name: str, label: str, runs: list[dict[str, Any]], part: str = "test") -> list[list[str]]:
+    rows = []
+    for run in runs:
+        figures = run[part]
+        seed = f", seed {run['seed']}" if len(runs) > 1 else ""
+        rows.append(
+            [f"ours, trained for `{name}`{seed}{_recipe(run)}", label, f"{figures['images']:,}",
+             f"**{figures['accuracy']:.2%}**", interval(figures),
+             f"{figures['balanced_accuracy']:.2%}", _lowest(figures)]
+        )  # fmt: skip
+    return rows
+
+
+def calibration(evaluation: dict[str, Any]) -> str:
+    """Calibration of the networks of each protocol on its test images, those not leaked first."""
+    found = evaluation["protocols"]
+    rows = []
+    if "calibration" in found.get("grouped", {}).get("pooled", {}):
+        figures = found["grouped"]["pooled"]["calibration"]
+        rows.append(
+            ["grouped: new patients, five folds", f"{figures['images']:,}", "none fitted",
+             f"{figures['ece']:.1%}", "", "", f"{figures['brier']:.3f}"]
+        )  # fmt: skip
+    for name, label in (("clean", CLEAN), ("clean_brief", CLEAN)):
+        rows += _calibration_rows(label, found.get(name, {}).get("runs", []))
+    runs = found.get("official", {}).get("runs", [])
+    rows += _calibration_rows("official (**leaked**)", runs)
+    rows += _calibration_rows(f"official, {SETS['test_unseen']}", runs, "test_unseen")
+    head = ("network and test images", "images", "temperature", "ECE before",
+            "ECE after (aim 1.5%)", "adaptive ECE after", "Brier")  # fmt: skip
+    return table(head, rows)
+
+
+def _calibration_rows(
+    label: str, runs: list[dict[str, Any]], part: str = "test"
+) -> list[list[str]]:
+    rows = []
+    for run in runs:
+        if "calibration" not in run[part]:  # scored before calibration was
+            continue
+        before, after = (run[part]["calibration"][when] for when in ("before", "after"))
+        seed = f", seed {run['seed']}" if len(runs) > 1 else ""
+        rows.append(
+            [f"{label}{seed}{_recipe(run)}", f"{after['images']:,}", f"{run['temperature']:.2f}",
+             f"{before['ece']:.1%}", f"{after['ece']:.1%}", f"{after['adaptive_ece']:.1%}",
+             f"{after['brier']:.3f}"]
+        )  # fmt: skip
+    return rows
+
+
+def _grouped_row(grouped: dict[str, Any]) -> list[str]:
+    pooled, done = grouped["pooled"], len(grouped["runs"])
+    partly = "" if done == grouped["folds_wanted"] else f" ({done} of {grouped['folds_wanted']})"
+    return [
+        f"ours, five-fold{partly}{_recipe(grouped['runs'][0])}", "grouped: new patients",
+        f"{pooled['images']:,}",
+        f"**{pooled['accuracy']:.2%}**" + _over_folds(grouped, "accuracy"),
+        interval(pooled),
+        f"{pooled['balanced_accuracy']:.2%}" + _over_folds(grouped, "balanced_accuracy"),
+        _lowest(pooled),
+    ]  # fmt: skip
+
+
+def _recipe(run: dict[str, Any]) -> str:
+    return ", brief recipe" if is_brief(run) else ""
+
+
+def _over_folds(grouped: dict[str, Any], name: str) -> str:
+    """Mean and standard deviation over the folds, where there are several."""
+    spread = grouped[f"{name}_sd"]
+    return "" if spread is None else f" (folds: {grouped[name]:.2%} ± {spread:.2%})"
+
+
+def _lowest(*tests: dict[str, Any]) -> str:
+    """The class with the lowest recall, of several networks the lowest of their means."""
+    recalls = {
+        name: statistics.mean(figures["classes"][name]["recall"] for figures in tests)
+        for name, found in tests[0]["classes"].items()
+        if found["recall"] is not None
+    }
+    name = min(recalls, key=lambda key: recalls[key])
+    return f"{name} {recalls[name]:.1%}"
+
+
+def accuracy(evaluation: dict[str, Any]) -> str:
+    """The shipped files on every set of images."""
+    rows = []
+    for name, label in SETS.items():
+        litert, keras = (evaluation["files"][file][name] for file in ("litert", "keras"))
+        rows.append(
+            [label, f"{litert['correct']:,} of {litert['images']:,}", f"{litert['accuracy']:.2%}",
+             interval(litert), f"{keras['accuracy']:.2%}"]
+        )  # fmt: skip
+    return table(("images", "correct (LiteRT)", "accuracy", "95% interval", "Keras file"), rows)
+
+
+def classes(evaluation: dict[str, Any]) -> str:
+    """Images right by class, of the shipped file."""
+    litert = evaluation["files"]["litert"]
+    rows = [
+        [name]
+        + [
+            f"{litert[part]['confusion'][index][index]} of "
+            f"{litert[part]['classes'][name]['support']}"
+            for part in ("gallery", "test", "test_unseen")
+        ]
+        for index, name in enumerate(litert["test"]["classes"])
+    ]
+    head = ("class", "gallery phantoms right", "official test images right (leaked)",
+            "unseen test images right")  # fmt: skip
+    return table(head, rows)
+
+
+def shortcuts(report: dict[str, Any]) -> str:
+    """Whether the network looks at tumours, against what was aimed at."""
+    heat = report["heat_maps"]
+    shown = heat["methods"][heat["default"]]
+    rows = [
+        ["tumour painted out: the answer becomes notumor", "at least 60%",
+         _share(report["painted_out"]["to_notumor"]["all"])],
+        ["patch beside the tumour painted out: the answer changes", "at most 3%",
+         _share(report["control"]["changed"]["all"])],
+        ["phantom pairs that differ in the lesion alone: both right", "at least 95%",
+         _share(report["pairs"]["both_right"]["all"])],
+        ["heat map's maximum in the tumour or within 8 pixels", "at least 75%",
+         _share(shown["hits"]["all"])],
+    ]  # fmt: skip
+    return table(("on images held out of training", "aim", "measured"), rows)
+
+
+def heat_maps(report: dict[str, Any]) -> str:
+    """Kinds of heat map: how often the maximum lies in the lesion, the best on phantoms first."""
+    phantoms, real = report["phantoms"]["methods"], report["held_out"]["methods"]
+    ranked = sorted(phantoms, key=lambda name: -phantoms[name]["hits"]["all"]["count"])
+    rows = [
+        [
+            f"**{name}** (shipped)" if name == report["shipped"] else name.replace("|", r"\|"),
+            f"{phantoms[name]['hits']['all']['share']:.1%}",
+            f"{phantoms[name]['iou']['all']:.2f}",
+            f"{real[name]['hits']['all']['share']:.1%}",
+            f"{real[name]['iou']['all']:.2f}",
+        ]
+        for name in ranked
+    ]
+    head = (
+        f"hits on {report['phantoms']['images']} phantoms", "IoU",
+        f"hits on {report['held_out']['images']} held-out tumours", "IoU",
+    )  # fmt: skip
+    return table(("heat map", *head), rows)
+
+
+def _share(figures: dict[str, Any]) -> str:
+    low, high = figures["interval_95"]
+    return (
+        f"{figures['share']:.1%} ({figures['count']} of {figures['images']}, 95% interval "
+        f"{low:.0%} to {high:.0%})"
+    )
+
+
+def corruptions(report: dict[str, Any]) -> str:
+    """Accuracy under corruptions at five strengths."""
+    rows = [
+        [name.replace("_", " "), *(f"{cell['share']:.1%}" for cell in row["accuracy"])]
+        for name, row in report["corruptions"].items()
+    ]
+    clean = f"none: {report['clean']['share']:.1%}"
+    return table((clean, *(f"strength {k}" for k in range(1, 6))), rows)
+
+
+def trust(evaluation: dict[str, Any]) -> str:
+    """Calibration, prediction sets and abstention of the shipped file."""
+    rows = []
+    for name, label in SETS.items():
+        if name not in evaluation["ood"]["sets"]:
+            continue
+        calibration = evaluation["calibration"]["sets"][name]
+        conformal = evaluation["conformal"]["sets"][name]
+        ood = evaluation["ood"]["sets"][name]
+        covered = {k: v for k, v in conformal["coverage_of_class"].items() if v is not None}
+        least = min(covered, key=lambda key: covered[key])
+        rows.append(
+            [label, f"{calibration['before']['ece']:.1%}", f"{calibration['after']['ece']:.1%}",
+             f"{calibration['after']['brier']:.3f}", f"{conformal['coverage']:.1%}",
+             f"{least} {covered[least]:.1%}", f"{conformal['mean_set_size']:.2f}",
+             f"{ood['kept']:.1%}", f"{ood['answered']:.1%}",
+             _maybe(ood["accuracy_of_answered"])]
+        )  # fmt: skip
+    head = ("images", "ECE before", "ECE after", "Brier after", "coverage (aim 95%)",
+            "lowest of a class", "mean set size", "taken for brain MRIs", "answered",
+            "accuracy of the answered")  # fmt: skip
+    return table(head, rows)
+
+
+def _maybe(share: float | None) -> str:
+    return "none" if share is None else f"{share:.2%}"
+
+
+def refusals(report: dict[str, Any]) -> str:
+    """How many pictures of other things are refused, by kind, from sources held out of the fit."""
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for source in report["sources"].values():
+        if source["part"] == "held_out" and source["pictures"]:
+            kinds.setdefault(source["kind"], []).append(source)
+    rows = []
+    for kind, sources in sorted(kinds.items()):
+        pictures = sum(source["pictures"] for source in sources)
+        refused = round(sum(source["pictures"] * source["refused"] for source in sources))
+        rows.append([kind, f"{refused} of {pictures}"])
+    found = report["summary"]["held_out"]
+    rows.append(["**all**", f"{found['refused']:.1%} of {found['pictures']} (aim 97%)"])
+    rows.append(["AUROC against the official test images", f"{found['auroc']:.4f} (aim 0.995)"])
+    return table(("no brain MRIs", "refused"), rows)
+
+
+def training(metadata: dict[str, Any], evaluation: dict[str, Any]) -> str:
+    """A sentence on how the shipped network was trained."""
+    run = metadata["training"]
+    data, earlier = run["data"], run["earlier"]
+    epochs = [str(stage["epochs"]) for stage in (*earlier, run["config"])]
+    machines = dict.fromkeys(
+        f"{stage['machine']} ({stage['precision']})" for stage in (*earlier, run)
+    )
+    return (
+        f"Trained in stages of {', '.join(epochs)} epochs on {data['training']:,} images "
+        f"({data['outlined']:,} of them with a tumour outline; {data['validation']:,} more held "
+        f"out for validation) on {' and '.join(machines)}; evaluated on {evaluation['machine']}."
+    )
+
+
+def serving(report: dict[str, Any]) -> str:
+    """Time and memory of the serving process."""
+    median = report["median"]
+    rows = [
+        ["process start to first answer", f"{median['seconds_to_first_answer']:.2f} s"],
+        ["process start to first prediction", f"{median['seconds_to_first_prediction']:.2f} s"],
+        ["inference of one image", f"{median['milliseconds_per_inference']:.1f} ms"],
+        ["resident memory at start", f"{median['resident_megabytes_at_start']:.0f} MB"],
+        ["resident memory after 40 predictions",
+         f"{median['resident_megabytes_after_40_predictions']:.0f} MB"],
+        ["installed size of the environment", f"{report['installed_megabytes']:.0f} MB"],
+    ]  # fmt: skip
+    return table((f"on {report['machine']}, median of {report['starts']} starts", ""), rows)

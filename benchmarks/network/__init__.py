@@ -1,0 +1,1 @@
+"""Measures the network: shortcuts, heat maps, corruptions, foreign pictures, exports."""

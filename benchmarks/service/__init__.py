@@ -1,0 +1,1 @@
+"""Measures the service: speed, memory, engines, hostile files, batches, a small host."""

@@ -1,0 +1,151 @@
+"""The decoding path's property, and small files of every format: for the tests and `fuzz`.
+
+Whatever the bytes, what comes out is a prepared slice or an `ImageError` of a known kind.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Callable
+from typing import Any
+
+import nibabel
+import numpy as np
+from PIL import Image
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    MRImageStorage,
+    RLELossless,
+    generate_uid,
+)
+
+from model.preprocessing import prepare
+from model.reading.errors import KINDS, ImageError
+from model.reading.scan import read_scan
+
+SIDE = 12
+
+
+def read_or_refuse(content: bytes) -> bool:
+    """Reads the first and the last slice in each plane; returns whether the bytes have some.
+
+    Raises:
+        AssertionError: What comes out is neither a prepared slice nor a known kind of error.
+        Exception: Anything else that the decoding path lets through: a fault.
+    """
+    try:
+        scan = read_scan(content)
+        for plane in (None, *scan.planes)[bool(scan.planes) :]:
+            count = scan.count(plane)
+            for index in sorted({0, count - 1}):
+                found = prepare(scan.pixels(plane, index))
+                assert found.shape == (224, 224, 1), found.shape
+                assert found.dtype == np.float32, found.dtype
+                assert 0 <= found.min() <= found.max() <= 1, (found.min(), found.max())
+    except ImageError as error:
+        if error.kind not in KINDS:
+            raise AssertionError(error.kind) from error
+        return False
+    return True
+
+
+def seeds() -> dict[str, bytes]:
+    """A small file of each kind that can be read."""
+    colour = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    grey = colour[..., 0]
+    found = {name: make(colour) for name, make in _PICTURES.items()}
+    voxels = grey.astype(np.int16)[:, :, np.newaxis].repeat(3, axis=2)
+    for name, array, kind in (
+        ("nifti", voxels, nibabel.Nifti1Image),
+        ("nifti-2", voxels.astype(np.float32), nibabel.Nifti2Image),
+        ("nifti-4d", np.stack([voxels] * 2, axis=3), nibabel.Nifti1Image),
+        ("nifti-2d", grey, nibabel.Nifti1Image),
+    ):
+        found[name] = kind(array, np.diag([1, 1, 2, 1])).to_bytes()
+    found["nifti-gz"] = gzip.compress(found["nifti"], mtime=0)
+    found["dicom"] = _dicom(grey.astype("<u2").tobytes())
+    found["dicom-implicit"] = _dicom(grey.astype("<u2").tobytes(), ImplicitVRLittleEndian)
+    found["dicom-deflated"] = _dicom(grey.astype("<u2").tobytes(), DeflatedExplicitVRLittleEndian)
+    found["dicom-frames"] = _dicom(voxels.T.astype("<u2").tobytes(), NumberOfFrames=3)
+    found["dicom-window"] = _dicom(
+        grey.astype("<u2").tobytes(), RescaleSlope=2, RescaleIntercept=-5, WindowCenter=90,
+        WindowWidth=100, PhotometricInterpretation="MONOCHROME1",
+    )  # fmt: skip
+    eight = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
+    found["dicom-colour"] = _dicom(
+        colour.tobytes(), SamplesPerPixel=3, PhotometricInterpretation="RGB",
+        PlanarConfiguration=0, **eight,
+    )  # fmt: skip
+    for name, syntax, frame in (
+        ("jpeg", JPEGBaseline8Bit, _encoded(grey, "JPEG")),
+        ("jpeg2000", JPEG2000Lossless, _encoded(grey, "JPEG2000", no_jp2=True)),
+        ("rle", RLELossless, _rle(grey.tobytes())),
+    ):
+        found[f"dicom-{name}"] = _dicom(encapsulate([frame]), syntax, **eight)
+    return found
+
+
+def _encoded(pixels: np.ndarray[Any, Any], file_format: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+def _exif() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+_PICTURES: dict[str, Callable[[np.ndarray[Any, Any]], bytes]] = {
+    "jpeg": lambda c: _encoded(c, "JPEG", exif=_exif()),
+    "jpeg-progressive": lambda c: _encoded(c, "JPEG", progressive=True),
+    "jpeg-grey": lambda c: _encoded(c[..., 0], "JPEG"),
+    "png": lambda c: _encoded(c, "PNG", exif=_exif()),
+    "png-16": lambda c: _encoded(c[..., 0].astype(np.uint16) * 257, "PNG"),
+    "png-alpha": lambda c: _encoded(np.dstack([c, c[..., :1]]), "PNG"),
+    "webp": lambda c: _encoded(c, "WEBP"),
+    "webp-lossless": lambda c: _encoded(c, "WEBP", lossless=True),
+    "bmp": lambda c: _encoded(c, "BMP"),
+    "gif": lambda c: _encoded(c[..., 0], "GIF"),
+    "tiff": lambda c: _encoded(c, "TIFF"),
+    "tiff-lzw": lambda c: _encoded(c, "TIFF", compression="tiff_lzw", tiffinfo={274: 6}),
+    "tiff-deflate": lambda c: _encoded(c[..., 0], "TIFF", compression="tiff_adobe_deflate"),
+}
+
+
+def _rle(pixels: bytes) -> bytes:
+    pieces = (pixels[place : place + 128] for place in range(0, len(pixels), 128))
+    runs = b"".join(bytes([len(piece) - 1]) + piece for piece in pieces)
+    return (1).to_bytes(4, "little") + (64).to_bytes(4, "little") + bytes(56) + runs
+
+
+def _dicom(pixels: bytes, syntax: str = ExplicitVRLittleEndian, **tags: Any) -> bytes:
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = MRImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["seed"])
+    meta.TransferSyntaxUID = UID(syntax)
+    dataset = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
+    values = {
+        "Rows": SIDE, "Columns": SIDE, "SamplesPerPixel": 1, "PixelSpacing": [1, 2],
+        "PhotometricInterpretation": "MONOCHROME2", "BitsAllocated": 16, "BitsStored": 16,
+        "HighBit": 15, "PixelRepresentation": 0,
+    }  # fmt: skip
+    for name, value in {**values, **tags}.items():
+        setattr(dataset, name, value)
+    dataset.PixelData = pixels
+    dataset["PixelData"].VR = "OW"
+    if UID(syntax).is_encapsulated:
+        dataset["PixelData"].VR = "OB"
+        dataset["PixelData"].is_undefined_length = True
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()

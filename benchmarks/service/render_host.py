@@ -1,0 +1,208 @@
+"""The service as Render's free plan would run it: 512 MB of memory and a tenth of one processor.
+
+`python -m benchmarks.service.render_host` puts the start command of `render.yaml` into a control
+group with these limits, in the serving environment (`.venv`, made by `make serve`), measures the
+cold start and the first prediction, then sends 200 mixed requests, and writes
+`benchmarks/reports/render_host.json`. The requests come from outside the group. It needs the right
+to make control groups: root, or a privileged container.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.service.control_groups import ControlGroupError, Group, limited
+from benchmarks.service.serving import REPORT
+from benchmarks.service.serving_load import Ask, by_clients, send, summary
+from benchmarks.service.serving_mix import Catalogue, catalogue, fixed_mix
+from benchmarks.service.serving_start import (
+    MEASURED,
+    SERVING_PYTHON,
+    Service,
+    free_port,
+    get,
+    megabytes,
+    running,
+    session_members,
+    start_command,
+    wait_for_warm_up,
+    wait_until_up,
+)
+from model.system import describe_machine
+
+MEGABYTES = 512.0
+SHARE = 0.1
+BARS = {"peak_megabytes": 256.0, "seconds_to_first_page": 20.0, "seconds_with_heat_map": 3.0}
+
+
+class MemoryWatch:
+    """Samples the resident memory of a service's processes until the block ends."""
+
+    def __init__(self, pid: int) -> None:
+        self.peak = 0.0
+        self._pid, self._over = pid, threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.1):
+            self.peak = max(self.peak, megabytes(session_members(self._pid)))
+
+    def __enter__(self) -> MemoryWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+def timed(ask: Callable[[], object]) -> float:
+    """Seconds of a call."""
+    started = time.perf_counter()
+    ask()
+    return time.perf_counter() - started
+
+
+def answered(service: Service, ask: Ask) -> float:
+    """Seconds of a request whose answer is as it should be.
+
+    Raises:
+        RuntimeError: It is not.
+    """
+    answer = send(service.port, ask)
+    if answer.wrong or answer.busy:
+        raise RuntimeError(f"{ask.kind}: {answer.wrong or answer.status}. {service.said()}")
+    return answer.seconds
+
+
+def cold_start(service: Service, asks: Catalogue) -> dict[str, float]:
+    """Seconds from the start to the first answers, and of the first predictions themselves."""
+
+    def since() -> float:
+        return time.perf_counter() - service.started
+
+    wait_until_up(service.process, f"{service.base}/healthz")
+    found = {"seconds_to_healthz": since()}
+    get(f"{service.base}/")
+    found["seconds_to_first_page"] = since()
+    found["seconds_of_first_prediction"] = answered(service, asks["jpeg"][0])
+    found["seconds_to_first_prediction"] = since()
+    found["seconds_of_first_heat_map"] = answered(service, asks["upload with map"][1])
+    return found
+
+
+def heat_maps(service: Service, asks: Catalogue, count: int) -> list[float]:
+    """Seconds of uploads with heat map, one after another."""
+    maps = asks["upload with map"]
+    return [answered(service, maps[k % len(maps)]) for k in range(count)]
+
+
+def measure(options: argparse.Namespace, group: Group, asks: Catalogue) -> dict[str, Any]:
+    """One life of the service in the group."""
+    port = free_port()
+    command = group.wrap(start_command(options.python, port))
+    settings = MEASURED | {"WARM_UP": str(int(options.warm_up))}
+    with running(command, port, settings) as service, MemoryWatch(service.process.pid) as watch:
+        start = cold_start(service, asks)
+        early = heat_maps(service, asks, 3)
+        warm = wait_for_warm_up(service) if options.warm_up else None
+        late = heat_maps(service, asks, 5)
+        before = set(group.pids())
+        mix = fixed_mix(asks, options.requests)
+        started = time.perf_counter()
+        answers = by_clients(port, mix, options.clients, float("inf"))
+        seconds = time.perf_counter() - started
+        peak = group.peak_bytes()
+        return {
+            **{name: round(value, 3) for name, value in start.items()},
+            "seconds_to_whole_gallery_read": None if warm is None else round(warm, 1),
+            "seconds_with_heat_map": {
+                "while_the_gallery_is_read": [round(value, 3) for value in early],
+                "afterwards": [round(value, 3) for value in late],
+            },
+            "mixed": {
+                "clients": options.clients, "seconds": round(seconds, 1), **summary(answers),
+            },
+            "peak_megabytes": None if peak is None else round(peak / 1e6, 1),
+            "peak_resident_megabytes": round(watch.peak, 1),
+            "at_the_end_megabytes": {k: round(v / 1e6, 1) for k, v in group.used_bytes().items()},
+            "killed_for_memory": group.kills(),
+            "same_processes_to_the_end": before == set(group.pids()),
+            "throttled_seconds": round(group.throttled_seconds(), 1),
+        }  # fmt: skip
+
+
+def against_bars(found: dict[str, Any]) -> dict[str, bool]:
+    """Which bars were kept; the kernel's peak counts, or the processes' where it has none."""
+    peak = found["peak_megabytes"] or found["peak_resident_megabytes"]
+    maps = found["seconds_with_heat_map"]
+    slowest = max(*maps["while_the_gallery_is_read"], *maps["afterwards"])
+    mixed = found["mixed"]
+    return {
+        "peak_megabytes": peak < BARS["peak_megabytes"],
+        "seconds_to_first_page": found["seconds_to_first_page"] < BARS["seconds_to_first_page"],
+        "seconds_with_heat_map": slowest < BARS["seconds_with_heat_map"],
+        "nothing_killed": found["killed_for_memory"] == 0 and found["same_processes_to_the_end"],
+        "every_answer_right": not mixed["wrong"] and not mixed["lost"],
+    }
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--python", type=Path, default=SERVING_PYTHON, help="runs the service")
+    parser.add_argument("--requests", type=int, default=200, help="mixed requests")
+    parser.add_argument("--clients", type=int, default=2, help="that send them at a time")
+    parser.add_argument("--megabytes", type=float, default=MEGABYTES, help="hard limit of memory")
+    parser.add_argument("--share", type=float, default=SHARE, help="of one processor")
+    parser.add_argument(
+        "--warm-up", action=argparse.BooleanOptionalAction, default=True,
+        help="read the gallery in the background after the start, as shipped",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, default=REPORT.with_name("render_host.json"))
+    options = parser.parse_args()
+    if not options.python.exists():
+        parser.error(f"--python must be an interpreter (`make serve` makes it): {options.python}")
+    return options
+
+
+def main() -> None:
+    """Measures and writes the report."""
+    options = arguments()
+    asks = catalogue()
+    try:
+        fixed_mix(asks, options.requests)
+    except ValueError as error:
+        sys.exit(f"--requests: {error}")
+    try:
+        with limited(megabytes=options.megabytes, share=options.share) as group:
+            found = measure(options, group, asks)
+    except ControlGroupError as error:
+        sys.exit(str(error))
+    report = {
+        "command": "python -m benchmarks.service.render_host",
+        "machine": describe_machine(),
+        "limits": {
+            "control_groups": f"version {group.version}", "megabytes": options.megabytes,
+            "processor_share": options.share, "swap": "none",
+        },
+        "load_average_before": round(os.getloadavg()[0], 2),
+        "peak_megabytes_counts": "all memory charged to the group, page cache included",
+        **found,
+        "bars": BARS,
+        "kept": against_bars(found),
+    }  # fmt: skip
+    options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()

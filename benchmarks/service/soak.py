@@ -1,0 +1,264 @@
+"""A long run at 80% of peak load, of good and bad requests, with a graceful restart on the way.
+
+`python -m benchmarks.service.soak --minutes 30` starts the service by `render.yaml`'s start command
+in `.venv`, finds its peak in a short ramp, then sends 80% of that at a fixed rate whether or not
+earlier answers are out (an open loop). Each answer is compared with what the classifier says. On
+the way the service is restarted by gunicorn's two ways: SIGHUP (new workers for old) and SIGUSR2 (a
+second master, started before the first one stops). The load comes from this process, on the same
+processors as the service. Writes `benchmarks/reports/soak.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.service.serving import REPORT
+from benchmarks.service.serving_load import Answer, at_rate, by_clients, summary
+from benchmarks.service.serving_mix import Catalogue, catalogue, mixed
+from benchmarks.service.serving_start import (
+    MEASURED,
+    SERVING_PYTHON,
+    Service,
+    free_port,
+    get,
+    megabytes,
+    running,
+    session_members,
+    start_command,
+    wait_for_warm_up,
+    wait_until_up,
+)
+from benchmarks.service.slopes import Sample, slope
+from model.system import describe_machine
+
+SHARE = 0.8
+RAMP = (1, 2, 4, 8)
+SETTLE = 0.2  # of each stretch between restarts, left out of the slope
+RESTART_AT = (2 / 3, 5 / 6)  # of the time: the first stretch is long, for memory's sake
+RESTARTS = ("hup", "usr2")
+OVERLAP = 10.0  # seconds that both masters live, while the second one's workers load the app
+AROUND = 10.0  # seconds after a restart whose answers are counted to it
+
+
+@dataclass
+class Restart:
+    """A graceful restart, and how it went.
+
+    Attributes:
+        kind: One of `RESTARTS`.
+        at: When it began, by `time.perf_counter`.
+        seconds: Until the old processes were gone.
+    """
+
+    kind: str
+    at: float
+    seconds: float
+
+
+@dataclass
+class Watch:
+    """Samples the resident memory of the service's processes every few seconds.
+
+    Attributes:
+        samples: Of each; the processes of a stretch are the same ones.
+    """
+
+    session: int
+    every: float
+    samples: list[Sample] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        """Samples until `over`."""
+        generations: dict[frozenset[int], int] = {}
+        while not self.over.wait(self.every):
+            members = session_members(self.session)
+            total = megabytes(members)
+            key = frozenset(one.pid for one in members)
+            generation = generations.setdefault(key, len(generations))
+            self.samples.append(Sample(time.perf_counter(), total, generation))
+
+
+def wait_for(ready: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
+    """Waits until something is so.
+
+    Raises:
+        RuntimeError: It takes too long.
+    """
+    until = time.perf_counter() + seconds
+    while not ready():
+        if time.perf_counter() > until:
+            raise RuntimeError(f"{what} within {seconds:.0f} s")
+        time.sleep(0.1)
+
+
+class Master:
+    """gunicorn's present master, which a restart may replace."""
+
+    def __init__(self, service: Service) -> None:
+        self.session = service.process.pid
+        self.pid = service.process.pid
+
+    def children(self, pid: int | None = None) -> list[psutil.Process]:
+        """What the master, or another one, has started."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return psutil.Process(pid or self.pid).children()
+        return []
+
+    def hup(self) -> None:
+        """New workers for old."""
+        old = {child.pid for child in self.children()}
+        os.kill(self.pid, signal.SIGHUP)
+        wait_for(
+            lambda: bool(self.children()) and not old & {c.pid for c in self.children()},
+            "the old workers did not end",
+        )
+
+    def usr2(self) -> None:
+        """A second master, and once its workers are there the end of the first."""
+        old, workers = self.pid, {child.pid for child in self.children()}
+        os.kill(old, signal.SIGUSR2)
+
+        def started() -> bool:
+            new = [c.pid for c in self.children(old) if c.pid not in workers]
+            self.pid = new[0] if new else old
+            return self.pid != old and bool(self.children())
+
+        wait_for(started, "no second master has workers")
+        time.sleep(OVERLAP)
+        os.kill(old, signal.SIGTERM)
+        wait_for(lambda: not _runs(old), "the first master did not end")
+
+
+def _runs(pid: int) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+def find_peak(port: int, asks: Catalogue, seconds: float) -> dict[str, float]:
+    """Good answers a second by number of clients, each asking as fast as it is answered."""
+    found = {}
+    for clients in RAMP:
+        started = time.perf_counter()
+        answers = by_clients(port, mixed(asks, seed=clients), clients, seconds)
+        good = sum(answer.wrong is None and not answer.busy for answer in answers)
+        found[str(clients)] = round(good / (time.perf_counter() - started), 2)
+    return found
+
+
+def restart_while_running(
+    master: Master, kinds: Sequence[str], seconds: float, done: list[Restart]
+) -> None:
+    """Restarts at `RESTART_AT` of that time."""
+    started = time.perf_counter()
+    for kind, share in zip(kinds, RESTART_AT, strict=False):  # one kind or two
+        due = started + seconds * share
+        time.sleep(max(0.0, due - time.perf_counter()))
+        at = time.perf_counter()
+        getattr(master, kind)()
+        done.append(Restart(kind, at, time.perf_counter() - at))
+
+
+def around(answers: Sequence[Answer], restart: Restart) -> dict[str, Any]:
+    """What came of the requests that were due in a restart or soon after it."""
+    end = restart.at + restart.seconds + AROUND
+    some = [answer for answer in answers if restart.at <= answer.at <= end]
+    return {
+        "kind": restart.kind,
+        "seconds": round(restart.seconds, 2),
+        "requests": len(some),
+        "lost": sum(answer.lost for answer in some),
+        "wrong": sum(answer.wrong is not None for answer in some),
+        "busy": sum(answer.busy for answer in some),
+        "slowest_seconds": round(max((answer.seconds for answer in some), default=0.0), 2),
+    }
+
+
+def soak(service: Service, asks: Catalogue, options: argparse.Namespace) -> dict[str, Any]:
+    """Ramp and long run."""
+    wait_until_up(service.process, f"{service.base}/healthz")
+    wait_for_warm_up(service)
+    get(f"{service.base}/")
+    peaks = find_peak(service.port, asks, options.ramp_seconds)
+    rate = SHARE * max(peaks.values())
+    print(f"peak {max(peaks.values()):.1f} a second, soaking at {rate:.1f}", flush=True)
+    seconds = options.minutes * 60
+    master, restarts = Master(service), list[Restart]()
+    watch = Watch(service.process.pid, options.sample_seconds)
+    kinds = RESTARTS if options.restart == "both" else (options.restart,)
+    helpers = [
+        threading.Thread(target=watch.run, daemon=True),
+        threading.Thread(
+            target=restart_while_running, args=(master, kinds, seconds, restarts), daemon=True
+        ),
+    ]
+    for helper in helpers:
+        helper.start()
+    answers = list(at_rate(service.port, mixed(asks), rate, seconds))
+    helpers[1].join(timeout=180)
+    watch.over.set()
+    helpers[0].join()
+    if len(restarts) != len(kinds):
+        raise RuntimeError(f"a restart did not end. {service.said()}")
+    found = summary(answers)
+    return {
+        "peak_per_second_by_clients": peaks,
+        "rate_per_second": round(rate, 2),
+        "seconds": seconds,
+        **found,
+        "restarts": [around(answers, restart) for restart in restarts],
+        "memory": slope(watch.samples, SETTLE),
+        "kept": {
+            "no_error_that_should_not_be": not found["wrong"],
+            "no_request_lost": found["lost"] == 0,
+            "never_busy": found["busy"] == 0,
+        },
+    }
+
+
+def main() -> None:
+    """Measures and writes the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--python", type=Path, default=SERVING_PYTHON, help="runs the service")
+    parser.add_argument("--restart", choices=(*RESTARTS, "both"), default="both")
+    parser.add_argument(
+        "--ramp-seconds", type=float, default=10.0, help="for each step to the peak"
+    )
+    parser.add_argument("--sample-seconds", type=float, default=5.0, help="between memory samples")
+    parser.add_argument("--out", type=Path, default=REPORT.with_name("soak.json"))
+    options = parser.parse_args()
+    if not options.python.exists():
+        parser.error(f"--python must be an interpreter (`make serve` makes it): {options.python}")
+    asks, port = catalogue(), free_port()
+    with running(start_command(options.python, port), port, MEASURED) as service:
+        try:
+            found = soak(service, asks, options)
+        except RuntimeError as error:
+            sys.exit(str(error))
+    report = {
+        "command": f"python -m benchmarks.service.soak --minutes {options.minutes:g}",
+        "machine": describe_machine(),
+        "load_comes_from": "another process on the same processors",
+        **found,
+    }
+    options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Measures training: the input pipeline, and more images than memory holds."""

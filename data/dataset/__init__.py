@@ -1,0 +1,1 @@
+"""The dataset as arrays: image sets, the store on disk, the division into sets, protocols."""

@@ -1,0 +1,1 @@
+"""Evaluates networks: the committed evaluation, and the scores of a protocol."""

@@ -1,0 +1,1 @@
+"""Turns a trained network into the files that the server loads."""

@@ -1,0 +1,205 @@
+"""From a finished run to the files the server needs: `.keras`, `.tflite` and `metadata.json`."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from data.dataset.image_set import to_float
+from data.dataset.image_store import ImageArray
+from model.config import (
+    CLASS_NAMES,
+    IMAGE_SIZE,
+    MAP_SHAPE,
+    MODEL_NAME,
+    PARAMETER_COUNT,
+    QUANTIZATIONS,
+)
+from model.export.ranges import cut_ranges
+from model.inference.heat_map import HEAT_FILE, heat_bytes
+from model.preprocessing import SETTINGS
+from model.system import file_hash, native_notices_silenced
+
+VERSION = "1.0.0"
+
+
+def calibration_images(images: ImageArray, count: int) -> NDArray[np.float32]:
+    """Images at even distances, or all where there are fewer, as `convert` wants them for "int8".
+
+    Args:
+        images: uint8 (n, 224, 224, 1), classes in turn, as `data.dataset.image_set` loads them.
+        count: How many.
+
+    Raises:
+        ValueError: `count` is below 1, or there is no image.
+    """
+    if min(count, len(images)) < 1:
+        raise ValueError(
+            "`count` and the number of `images` must be at least 1. "
+            f"Received: {count} and {len(images)}"
+        )
+    rows = np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(np.int64)
+    return to_float(images[rows])
+
+
+def convert(
+    model: keras.Model,
+    quantization: str,
+    calibration: NDArray[np.float32] | None = None,
+    *,
+    mirrored: bool = False,
+) -> bytes:
+    """Converts a network to LiteRT with built-in operators only.
+
+    Args:
+        model: The folded network.
+        quantization: "none" (float32), "dynamic" (int8 weights, activations quantised while
+            running) or "int8" (int8 weights and activations, float32 at both ends).
+        calibration: float32 (n, 224, 224, 1) in [0, 1], images that show the range of the
+            activations; needed for "int8".
+        mirrored: Whether the file answers with the mean of the probabilities of the image and
+            of its left-right mirror image, which then get the same answer. Features and maps
+            are always those of the image itself.
+
+    Returns:
+        The content of a `.tflite` file: (1, 224, 224, 1) to probabilities (1, 4), features
+        (1, 512) and maps (1, 14, 14, 256); the runtime tells them apart by their shapes.
+
+    Raises:
+        ValueError: An unknown quantisation, or no calibration images for "int8".
+    """
+    if quantization not in QUANTIZATIONS:
+        raise ValueError(
+            f"`quantization` must be one of {', '.join(QUANTIZATIONS)}. Received: {quantization!r}"
+        )
+    if quantization == "int8" and (calibration is None or len(calibration) == 0):
+        raise ValueError('`calibration` must hold images for "int8". Received: none')
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow as tf
+    from tensorflow.lite.python.convert import mlir_quantize
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
+    read = with_features(model)
+
+    def answer(image: Any) -> dict[str, Any]:
+        if not mirrored:
+            return dict(read(image, training=False))
+        pair = tf.concat([image, tf.reverse(image, axis=[2])], axis=0)  # (2, 224, 224, 1)
+        found = read(pair, training=False)
+        mean = tf.reduce_mean(found["probabilities"], axis=0, keepdims=True)
+        return {name: value[:1] for name, value in found.items()} | {"probabilities": mean}
+
+    call = tf.function(answer)
+    signature = tf.TensorSpec((1, IMAGE_SIZE, IMAGE_SIZE, 1), tf.float32, name="image")
+    # Without freezing, Keras 3 variables reach the file as empty resource handles.
+    frozen = convert_variables_to_constants_v2(call.get_concrete_function(signature))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    if quantization != "none":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantization == "int8":
+
+        def representative() -> Iterator[list[NDArray[np.float32]]]:
+            for image in calibration if calibration is not None else ():
+                yield [image[np.newaxis]]
+
+        converter.representative_dataset = representative
+        # Private, and pinned with TensorFlow's version: calibration and quantisation one by one.
+        converter._experimental_calibrate_only = True
+    with native_notices_silenced(), warnings.catch_warnings():
+        # Both ends stay float32 on purpose; the converter wonders about that.
+        warnings.filterwarnings("ignore", message="Statistics for quantized inputs")
+        content = bytes(converter.convert())
+        return bytes(mlir_quantize(cut_ranges(content))) if quantization == "int8" else content
+
+
+def with_features(model: keras.Model) -> keras.Model:
+    """The network with what the detector and the heat map need.
+
+    Args:
+        model: The folded network.
+
+    Returns:
+        A model of the same layers that gives a dictionary: `probabilities` (batch, 4); `features`
+        (batch, 512), mean and standard deviation of the channels of the last convolution of 14 x
+        14 cells, through ELU and without the pooling that may follow it; `maps` (batch, 14, 14,
+        256), what goes into that convolution.
+    """
+    ops = keras.ops
+    convolutions = [x for x in model.layers if isinstance(x, keras.layers.Conv2D)]
+    last = [x for x in convolutions if tuple(x.output.shape[1:]) == MAP_SHAPE][-1]
+    seen = ops.elu(last.output)  # ELU rises, so pooling before or after it is the same
+    mean = ops.mean(seen, axis=(1, 2), keepdims=True)  # (batch, 1, 1, 256)
+    deviation = ops.sqrt(ops.mean(ops.square(seen - mean), axis=(1, 2)))  # (batch, 256)
+    features = ops.concatenate([ops.squeeze(mean, axis=(1, 2)), deviation], axis=-1)
+    return keras.Model(
+        model.input, {"probabilities": model.output, "features": features, "maps": last.input}
+    )
+
+
+def export(
+    model: keras.Model,
+    run: dict[str, Any],
+    out: Path,
+    *,
+    quantization: str,
+    calibration: NDArray[np.float32] | None = None,
+    mirrored: bool = False,
+) -> dict[str, Any]:
+    """Writes `brain_tumor_cnn.keras`, `.tflite`, `heat_map.npz` and `metadata.json`.
+
+    Args:
+        model: The folded network of a finished run.
+        run: The content of its `run.json`, copied into the metadata.
+        out: Folder, made when missing.
+        quantization, calibration, mirrored: As `convert`.
+
+    Returns:
+        The metadata.
+
+    Raises:
+        ValueError: As `convert`, or the network has not 3,763,940 trainable parameters.
+    """
+    trainable = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
+    if trainable != PARAMETER_COUNT or model.count_params() != PARAMETER_COUNT:
+        raise ValueError(
+            f"`model` must have {PARAMETER_COUNT:,} parameters, all trainable. "
+            f"Received: {model.count_params():,}, {trainable:,} trainable"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    model.save(out / f"{MODEL_NAME}.keras")
+    (out / f"{MODEL_NAME}.tflite").write_bytes(
+        convert(model, quantization, calibration, mirrored=mirrored)
+    )
+    (out / HEAT_FILE).write_bytes(heat_bytes(model))
+    metadata = {
+        "name": MODEL_NAME,
+        "version": VERSION,
+        "classes": list(CLASS_NAMES),
+        "preprocessing": SETTINGS,
+        "parameters": PARAMETER_COUNT,
+        "quantization": quantization,
+        "calibration_images": 0 if calibration is None else len(calibration),
+        "mirrored_averaging": mirrored,
+        "files": {
+            path.name: {"sha256": file_hash(path), "bytes": path.stat().st_size}
+            for path in (
+                out / f"{MODEL_NAME}.keras",
+                out / f"{MODEL_NAME}.tflite",
+                out / HEAT_FILE,
+            )
+        },
+        "training": run,
+    }
+    text = json.dumps(metadata, indent=2) + "\n"
+    (out / "metadata.json").write_text(text, encoding="utf-8")
+    return metadata

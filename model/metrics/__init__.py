@@ -1,0 +1,1 @@
+"""Figures from labels and probabilities, in NumPy alone."""

@@ -1,0 +1,1 @@
+"""Asks the network what it looks at, and what makes it err."""

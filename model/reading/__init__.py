@@ -1,0 +1,1 @@
+"""Reads files: pictures, DICOM and NIfTI, whole or refused with a reason."""

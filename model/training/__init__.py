@@ -1,0 +1,1 @@
+"""Builds and trains the network; needs Keras."""

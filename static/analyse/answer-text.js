@@ -1,0 +1,37 @@
+// An answer in words, in the visitor's language; the API's own are English.
+
+import { language, percent, reasonOf as why, say } from "../shared/translate.js";
+
+export const titles = JSON.parse(document.getElementById("analyse").dataset.titles);
+const amount = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
+
+/** Why the network abstains; "" where it does not. */
+export const reasonOf = (answer) => why(answer, (name) => titles[name]);
+
+export const headline = ({ abstained, label }) => (abstained ? say("cannot_tell") : titles[label]);
+
+export const guessOf = ({ abstained, in_distribution: isMri, label }) =>
+  (abstained && isMri ? say("best_guess", { class: titles[label] }) : "");
+
+/** One sentence for whoever cannot see the page. */
+export const sentence = (answer) =>
+  (answer.abstained
+    ? say("said_unsure", { reason: reasonOf(answer) })
+    : say("analyse_said", { class: titles[answer.label], share: percent(answer.confidence) }));
+
+/** "axial 77 (0–154)", or "" where the file has one slice. */
+export function placeOf({ plane, slice, slices }) {
+  if (slice === null) return "";
+  return say("slice_place", { plane: plane ? say(`plane_${plane}`) : "", slice, last: slices - 1 }).trim();
+}
+
+export function bytes(size) {
+  if (size < 1024) return say("size_bytes", { size });
+  return size < 2 ** 20 ? say("size_kib", { size: amount.format(size / 1024) }) : say("size_mib", { size: amount.format(size / 2 ** 20) });
+}
+
+export const dataUrl = ({ media_type: type, data }) => `data:${type};base64,${data}`;
+
+/** The elements below a root that carry data-field, by name. */
+export const fieldsOf = (root) =>
+  Object.fromEntries([...root.querySelectorAll("[data-field]")].map((element) => [element.dataset.field, element]));

@@ -1,0 +1,81 @@
+// The probability of each class by slice: four lines, each with a colour and a dash of its own.
+
+import { percent, say } from "../shared/translate.js";
+import { titles } from "./answer-text.js";
+
+const LEFT = 46; // pixels for the scale's numbers
+const [TOP, BOTTOM, RIGHT] = [10, 34, 8];
+const HEIGHT = 190;
+const DOUBT = 6; // pixels of the marks for slices where the network can't tell
+
+const create = (name, attributes, text = "") => {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.textContent = text;
+  return element;
+};
+
+export class Plot {
+  #answers = [];
+  #slice = 0;
+  #shift; // pixels from one slice to the next
+
+  /** `choose` is called with the slice that is clicked. */
+  constructor({ lines, key }, choose) {
+    this.lines = lines;
+    this.key = key;
+    new ResizeObserver(() => this.#paint()).observe(lines);
+    const at = (event) => choose(Math.round((event.clientX - lines.getBoundingClientRect().left - LEFT) / this.#shift));
+    lines.addEventListener("pointerdown", at);
+    lines.addEventListener("pointermove", (event) => { if (event.buttons & 1) at(event); });
+  }
+
+  /** Draws the answers of every slice of a plane, and a line at one of them. */
+  draw(answers, slice) {
+    this.#answers = answers;
+    this.#slice = slice;
+    this.#paint();
+    const here = answers[slice];
+    for (const item of this.key.querySelectorAll("[data-class]")) {
+      item.querySelector("[data-field=value]").textContent = percent(here.probabilities[item.dataset.class]);
+    }
+    this.key.querySelector(".plot-unsure").toggleAttribute("data-here", here.abstained);
+  }
+
+  #paint() {
+    const answers = this.#answers;
+    const width = this.lines.clientWidth;
+    if (!answers.length || !width) return;
+    const names = Object.keys(answers[0].probabilities);
+    this.#shift = (width - LEFT - RIGHT) / (answers.length - 1);
+    const x = (slice) => LEFT + slice * this.#shift;
+    const y = (share) => TOP + (1 - share) * (HEIGHT - TOP - BOTTOM);
+    const scale = [0, 0.5, 1].flatMap((share) => [
+      create("line", { class: "plot-grid", x1: LEFT, x2: width - RIGHT, y1: y(share), y2: y(share) }),
+      create("text", { class: "plot-text", x: LEFT - 6, y: y(share) + 4, "text-anchor": "end" }, `${share * 100} %`),
+    ]);
+    const ends = [[0, "start"], [answers.length - 1, "end"]].map(([slice, anchor]) =>
+      create("text", { class: "plot-text", x: x(slice), y: HEIGHT - 4, "text-anchor": anchor }, say("slice", { slice })));
+    const half = Math.max(this.#shift, 2) / 2;
+    const doubts = answers.filter((answer) => answer.abstained).map(({ slice }) => {
+      const [from, to] = [Math.max(x(slice) - half, LEFT), Math.min(x(slice) + half, width - RIGHT)];
+      return create("rect", { class: "plot-doubt", x: from, y: y(0) + 4, width: to - from, height: DOUBT });
+    });
+    const curves = names.map((name) => create("polyline", {
+      class: `line-${name}`,
+      points: answers.map((answer) => `${x(answer.slice).toFixed(1)},${y(answer.probabilities[name]).toFixed(1)}`).join(" "),
+    }));
+    const cursor = create("line", { class: "plot-cursor", x1: x(this.#slice), x2: x(this.#slice), y1: TOP - 4, y2: y(0) + DOUBT + 6 });
+    this.lines.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+    this.lines.setAttribute("aria-label", this.said);
+    this.lines.replaceChildren(...scale, ...ends, ...doubts, ...curves, cursor);
+  }
+
+  /** How many slices each answer has, and in how many the network can't tell. */
+  get said() {
+    const names = Object.keys(this.#answers[0].probabilities);
+    const sure = this.#answers.filter((answer) => !answer.abstained);
+    const counts = names.map((name) => `${titles[name]}: ${sure.filter(({ label }) => label === name).length}`);
+    return say("plot_said", { counts: counts.join(", "), unsure: this.#answers.length - sure.length, count: this.#answers.length });
+  }
+}

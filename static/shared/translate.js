@@ -1,0 +1,29 @@
+// What scripts say, in the page's language: the words themselves come with the page (web/pages/script_words.py).
+
+const words = JSON.parse(document.querySelector("meta[name=words]").content);
+export const language = document.documentElement.lang;
+
+/** The text of a key, its %(name)s replaced by values: say("server_answered", { status: 503 }). */
+export function say(key, values = {}) {
+  if (!(key in words)) throw new Error(`web/pages/script_words.py has no "${key}"`);
+  return words[key].replace(/%\((\w+)\)s/g, (_, name) => values[name]);
+}
+
+const decimals = (digits) => new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const [whole, tenth] = [decimals(0), decimals(1)];
+
+// the same wording as the `percent` and `milliseconds` filters of the server (web/pages/display.py)
+export function percent(share) {
+  if (share >= 0.9995 && share < 1) return `>${tenth.format(99.9)} %`;
+  if (share > 0 && share < 0.0005) return `<${tenth.format(0.1)} %`;
+  return `${tenth.format(share * 100)} %`;
+}
+export const milliseconds = (value) => `${(value < 100 ? tenth : whole).format(value)} ms`;
+
+/** Why an answer is none, title(class) naming the classes; "" where the network does not abstain. */
+export function reasonOf({ abstained, in_distribution: isMri, prediction_set: members }, title) {
+  if (!abstained) return "";
+  if (!isMri) return say("not_a_brain");
+  const names = members.map(title);
+  return say("between", { others: names.slice(0, -1).join(", "), last: names.at(-1) });
+}

@@ -1,0 +1,476 @@
+"""`python -m model classify`: rows, formats, going on after a kill, and past deadly files."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import tracemalloc
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pyarrow
+import pytest
+from flask import Flask
+from PIL import Image
+from tqdm import tqdm
+
+import model.batch.chunks
+from model.__main__ import main
+from model.batch.chunks import Chunk
+from model.batch.cluster import Actor, write_listing
+from model.batch.command import Batch, Outcome, advance, classify_to_file
+from model.batch.pool import AHEAD, KILLED, Pool
+from model.batch.rows import COLUMNS, failed
+from model.batch.sources import Source, list_sources
+from model.batch.store import Store
+from model.batch.tables import FORMATS, read_rows, write_rows
+from model.batch.worker import Job
+from model.config import CLASS_NAMES
+from model.inference.answer_text import NOT_AN_MRI, reason
+from model.inference.classifier import DEFAULT_MODEL_PATH, Classifier, ModelFileError, Prediction
+from model.preprocessing import load_image, prepare
+from model.reading.scan import read_scan
+from tests.scan_files import dicom, nifti
+from web.pages import display
+
+ROOT = Path(__file__).resolve().parents[3]
+NUMBERS = dict.fromkeys(("confidence", "ood_score", *(f"probability_{n}" for n in CLASS_NAMES)))
+SAMPLES = sorted((ROOT / "data" / "samples").glob("*.png"))
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Classifier:
+    return Classifier.load(threads=1)
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture, a frame series, a volume, an archive, and two files that cannot be read."""
+    folder = tmp_path_factory.mktemp("mixed")
+    phantom = np.asarray(Image.open(SAMPLES[0]).convert("L").resize((96, 96)))
+    (folder / "a.png").write_bytes(SAMPLES[0].read_bytes())
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
+    frames = np.stack([phantom, phantom.T]).astype(np.uint16)
+    (folder / "IM1").write_bytes(dicom(frames))
+    volume = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)
+    volume[0, 0, 0] = np.nan
+    (folder / "v.nii.gz").write_bytes(nifti(volume, packed=True))
+    with zipfile.ZipFile(folder / "z.zip", "w") as archive:
+        archive.write(SAMPLES[1], "deep/p.png")
+        archive.writestr("bad.png", b"no picture")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rows(mixed: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    out = tmp_path_factory.mktemp("out") / "rows.jsonl"
+    done = classify_to_file(Batch([str(mixed)], DEFAULT_MODEL_PATH, workers=1), out)
+    assert done == Outcome(files=6, skipped=0, rows=11, errors=3)
+    return list(read_rows(out))
+
+
+def test_a_row_for_each_picture_slice_and_frame(rows: list[dict[str, Any]], mixed: Path) -> None:
+    places = [(Path(row["path"]).relative_to(mixed).as_posix(), row["plane"], row["slice"])
+              for row in rows]  # fmt: skip
+    assert places == [
+        ("IM1", None, 0), ("IM1", None, 1), ("a.png", None, None), ("broken.jpg", None, None),
+        *(("v.nii.gz", "axial", index) for index in range(5)),
+        ("z.zip!/deep/p.png", None, None), ("z.zip!/bad.png", None, None),
+    ]  # fmt: skip
+    assert all(tuple(row) == COLUMNS for row in rows)
+
+
+def test_rows_say_what_the_classifier_says(
+    rows: list[dict[str, Any]], mixed: Path, shipped: Classifier
+) -> None:
+    found = {(Path(row["path"]).name, row["slice"]): row for row in rows}
+    frame = read_scan((mixed / "IM1").read_bytes()).pixels(None, 1)
+    for row, image in (
+        (found["a.png", None], load_image(SAMPLES[0])),
+        (found["p.png", None], load_image(SAMPLES[1])),
+        (found["IM1", 1], prepare(frame)),
+    ):
+        expected = shipped.predict(image)
+        shares = [row[f"probability_{name}"] for name in CLASS_NAMES]
+        assert row["label"] == expected.label
+        assert row["confidence"] == max(shares)
+        assert shares == pytest.approx(list(expected.probabilities.values()), abs=1e-6)
+        assert row["prediction_set"] == list(expected.prediction_set)
+        assert (row["abstained"], row["reason"]) == (expected.abstained, reason(expected))
+        assert row["ood_score"] == pytest.approx(expected.ood_score, rel=1e-5)
+        assert (row["error"], row["model_sha256"]) == (None, shipped.sha256)
+    sha256 = hashlib.sha256(SAMPLES[1].read_bytes()).hexdigest()
+    assert found["p.png", None]["sha256"] == sha256
+
+
+def test_what_cannot_be_read_says_why(rows: list[dict[str, Any]]) -> None:
+    errors = {Path(row["path"]).name: row for row in rows if row["error"] is not None}
+    assert set(errors) == {"broken.jpg", "bad.png", "v.nii.gz"}
+    assert errors["v.nii.gz"]["slice"] == 0
+    assert "finite" in errors["v.nii.gz"]["error"]
+    assert "none of these" in errors["bad.png"]["error"]
+    assert all(row["label"] is None and len(row["sha256"]) == 64 for row in errors.values())
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_every_format_keeps_every_value(
+    rows: list[dict[str, Any]], tmp_path: Path, ending: str
+) -> None:
+    odd = [*rows, rows[0] | {"path": 'a "quoted", é\u2028\n.png'}]
+    out = tmp_path / f"rows{ending}"
+    write_rows(out, odd)
+    assert list(map(repr, read_rows(out))) == list(map(repr, odd))
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+
+
+def test_csv_has_a_column_for_each_class(rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    write_rows(tmp_path / "rows.csv", rows)
+    with (tmp_path / "rows.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert {f"probability_{name}" for name in CLASS_NAMES} < set(lines[0])
+    assert lines[2]["abstained"] in ("true", "false")
+
+
+def test_parquet_without_pyarrow_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("model.batch.tables.find_spec", lambda name: None)
+    assert main(["classify", str(SAMPLES[0]), "--out", str(tmp_path / "x.parquet")]) == 1
+    assert "pip install -r requirements-scale.txt" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--out", "x.xlsx"), "`--out` must end in .parquet, .csv, .jsonl. Received: x.xlsx"),
+        (("--out", "none/x.csv"), "`--out` must be in a folder that exists"),
+        (("--workers", "0"), "`workers` must be at least 1. Received: 0"),
+        (("--ray",), "`--out` must be a folder for --ray. Received: none"),
+    ],
+)
+def test_a_wrong_setting_is_an_error(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["classify", str(SAMPLES[0]), *arguments]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_strict_exits_with_1_once_all_is_written(
+    mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "rows.csv"
+    command = ["classify", str(mixed / "z.zip"), "--out", str(out), "--workers", "1"]
+    assert main([*command, "--strict"]) == 1
+    assert "1 rows have an error, and --strict was given" in capsys.readouterr().err
+    assert len(list(read_rows(out))) == 2
+    assert main(command) == 0
+    assert "1 not readable; 2 files were done already" in capsys.readouterr().err
+
+
+def test_a_second_run_does_what_changed_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Both files in one chunk, wherever the folder lies: its name may end a chunk between them.
+    monkeypatch.setattr(model.batch.chunks, "END_EVERY", 2**40)
+    folder, out = tmp_path / "in", tmp_path / "rows.jsonl"
+    folder.mkdir()
+    for path in SAMPLES[:3]:
+        (folder / path.name).write_bytes(path.read_bytes())
+    batch = Batch([str(folder / path.name) for path in SAMPLES[:2]], DEFAULT_MODEL_PATH, workers=1)
+    assert classify_to_file(batch, out).skipped == 0
+    first = out.read_bytes()
+    assert classify_to_file(batch, out).skipped == 2
+    assert out.read_bytes() == first
+
+    (folder / SAMPLES[0].name).write_bytes(SAMPLES[5].read_bytes())
+    assert classify_to_file(batch, out).skipped == 0
+    found = [row["sha256"] for row in read_rows(out)]
+    assert found[0] == hashlib.sha256(SAMPLES[5].read_bytes()).hexdigest()
+    store = Store.beside(out)
+    assert {path.name.split(".")[0] for path in store.folder.rglob("*.gz")} == set(store.order())
+
+    store.begin({"model_sha256": "another"})
+    assert classify_to_file(batch, out).skipped == 2  # its rows are of this model all the same
+    assert "model_sha256" in caplog.text
+    assert classify_to_file(batch, out, fresh=True).skipped == 0
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("many")
+    for number in range(300):
+        content = SAMPLES[number % len(SAMPLES)].read_bytes()
+        (folder / f"{number:04d}.png").write_bytes(content)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(many: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """What a run gives that nobody stops."""
+    out = tmp_path_factory.mktemp("undisturbed") / "rows.jsonl"
+    done = classify_to_file(Batch([str(many)], DEFAULT_MODEL_PATH, workers=1), out)
+    assert done == Outcome(files=300, skipped=0, rows=300, errors=0)
+    return out.read_bytes()
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """What is started heeds Ctrl-C also where the tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_a_stopped_run_goes_on_and_ends_alike(
+    number: signal.Signals, status: int, many: Path, undisturbed: bytes, tmp_path: Path
+) -> None:
+    out = tmp_path / "rows.jsonl"
+    command = [sys.executable, "-m", "model", "classify", str(many), "--out", str(out)]
+    parts = Store.beside(out).folder
+    with subprocess.Popen(
+        [*command, "--workers", "2"], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    ) as job:
+        limit = time.monotonic() + 60
+        # at the first chunk of five: a busy machine must not let the run end before the signal
+        while not any(parts.rglob("*.gz")) and time.monotonic() < limit:
+            time.sleep(0.01)
+        workers = psutil.Process(job.pid).children(recursive=True)
+        job.send_signal(number)
+        said = job.communicate(timeout=60)[1]
+    assert job.returncode == status
+    assert not out.exists()
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert alive == []
+    if number == signal.SIGINT:
+        assert said.splitlines()[-1] == "stopped; the same command goes on from here"
+    store = Store(parts)
+    kept = sum(len(store.read(path.name[:64])) for path in parts.rglob("*.gz"))
+    assert kept > 0
+    if number == signal.SIGKILL:  # Ctrl-C lets the workers finish what they hold
+        assert kept < 300
+
+    done = classify_to_file(Batch([str(many)], DEFAULT_MODEL_PATH, workers=2), out)
+    assert done == Outcome(files=300, skipped=kept, rows=300, errors=0)
+    assert not list(parts.rglob("*.new"))
+    assert out.read_bytes() == undisturbed
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from model.batch.store import Store
+
+with Store.beside(Path(sys.argv[1])).held():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_two_runs_cannot_write_the_same_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "rows.jsonl"
+    command = ["classify", str(SAMPLES[0]), "--out", str(out), "--workers", "1"]
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(out)],
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as holder:  # fmt: skip
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        for more in ([], ["--fresh"]):
+            assert main([*command, *more]) == 1
+            assert f"its parts are in {out}.parts" in capsys.readouterr().err
+        assert not out.exists()
+        holder.kill()
+    assert main(command) == 0
+    assert len(list(read_rows(out))) == 1
+
+
+def test_the_bar_leaves_out_what_was_done_before() -> None:
+    with tqdm(total=1000, file=io.StringIO()) as bar:
+        advance(bar, 900, True)
+        assert bar.last_print_n == 900  # the rate is taken from here on
+        advance(bar, 10, False)
+        assert (bar.initial, bar.n) == (900, 910)
+    with tqdm(disable=True) as bar:
+        advance(bar, 10, True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a terminal of POSIX")
+def test_a_terminal_is_shown_the_rate_and_the_time_left(tmp_path: Path) -> None:
+    import termios
+
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    command = ["classify", *map(str, SAMPLES), "--out", str(tmp_path / "rows.csv")]
+    with subprocess.Popen(
+        [sys.executable, "-m", "model", *command, "--workers", "1"], cwd=ROOT, stderr=theirs
+    ) as job:
+        os.close(theirs)
+        said = b""
+        try:
+            while some := os.read(ours, 4096):
+                said += some
+        except OSError:
+            pass  # Linux says so where nobody is left to write
+        os.close(ours)
+    assert job.returncode == 0
+    shown = said.decode()
+    assert f"{len(SAMPLES)} files" in shown
+    done = rf"{len(SAMPLES)}/{len(SAMPLES)} \[\d\d:\d\d<\d\d:\d\d, +[\d.]+(?:file/s|s/file)\]"
+    assert re.search(done, shown)
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_memory_does_not_grow_with_the_number_of_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    """What the command's own process holds for 300 files, and for 3,000."""
+
+    class Instant(Pool):
+        """Does a chunk by writing that none of its files could be read."""
+
+        def run(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, bool]]:
+            for chunk in chunks:
+                places = ({**dict.fromkeys(COLUMNS), "path": s.path} for s in chunk.sources)
+                self._store.write(chunk.key, [failed(place, "no picture", "0") for place in places])
+                yield chunk, False
+
+    def listed(paths: Sequence[str]) -> Iterator[Source]:
+        return (Source(f"{paths[0]}/{number:09d}.png") for number in range(count))
+
+    monkeypatch.setattr("model.batch.command.Pool", Instant)
+    monkeypatch.setattr("model.batch.command.list_sources", listed)
+    monkeypatch.setattr(
+        "model.batch.command.describe", lambda batch: {}
+    )  # takes more than the rows
+    monkeypatch.setattr("model.batch.tables.GROUP", 100)
+    batch, peaks = Batch([str(tmp_path)], DEFAULT_MODEL_PATH, progress=False), []
+    for count in (1, 300, 3000):  # the first loads what is loaded once
+        tracemalloc.start()
+        try:
+            out = tmp_path / f"{count}{ending}"
+            done = classify_to_file(batch, out, summary=False)
+            peaks.append(tracemalloc.get_traced_memory()[1] / 1e6)
+        finally:
+            tracemalloc.stop()
+        assert done == Outcome(files=count, skipped=0, rows=count, errors=count)
+    assert peaks[2] - peaks[1] < 1, peaks  # megabytes; the rows alone would take three
+
+
+def test_a_file_that_kills_its_process_becomes_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deadly.py").write_text(
+        "import os\n"
+        "from model.batch import worker\n"
+        "def start(job):\n"
+        "    worker.start(job)\n"
+        "    rows_of = worker.rows_of\n"
+        "    worker.rows_of = lambda s, *rest: "
+        "os._exit(9) if 'deadly' in s.path else rows_of(s, *rest)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    from deadly import start  # type: ignore[import-not-found]
+
+    store = Store(tmp_path / "parts")
+    store.begin({})
+    paths = (str(SAMPLES[0]), "deadly.png", str(SAMPLES[1]))
+    chunks = [Chunk("00ab", tuple(map(Source, paths))), Chunk("00cd", (Source(paths[2]),))]
+    pool = Pool(Job(DEFAULT_MODEL_PATH, "axial", store.folder), 1, start)
+    assert list(pool.run(chunks)) == [(chunk, False) for chunk in chunks]
+    found = store.read("00ab")
+    assert [row["error"] for row in found] == [None, KILLED, None]
+    assert [row["path"] for row in found] == list(paths)
+    assert len(store.read("00cd")) == 1
+
+
+def test_workers_that_cannot_start_are_an_error_and_no_row(tmp_path: Path) -> None:
+    store = Store(tmp_path / "parts")
+    store.begin({})
+    pool = Pool(Job(tmp_path / "none.tflite", "axial", store.folder), 1)
+    with pytest.raises(RuntimeError, match="cannot start"):
+        list(pool.run([Chunk("00ab", (Source(str(SAMPLES[0])),))]))
+    assert not store.done("00ab")
+
+
+def test_the_listing_is_not_read_far_ahead(tmp_path: Path) -> None:
+    store = Store(tmp_path / "parts")
+    store.begin({})
+    listed = 0
+
+    def chunks() -> Any:
+        nonlocal listed
+        for number in range(100):
+            store.path(key := f"{number:064x}").parent.mkdir(exist_ok=True)
+            store.write(key, [])
+            listed += 1
+            yield Chunk(key, (Source("x"),))
+
+    pool = Pool(Job(DEFAULT_MODEL_PATH, "axial", store.folder), 2)
+    for done, (chunk, was_done) in enumerate(pool.run(chunks())):
+        assert (int(chunk.key, 16), was_done) == (done, True)
+        assert listed - done <= 2 * AHEAD
+
+
+@pytest.mark.parametrize(
+    ("inside", "members"),
+    [(False, ("glioma",)), (True, ("glioma", "notumor")), (True, ("pituitary",)),
+     (True, ("glioma", "meningioma", "pituitary"))],
+)  # fmt: skip
+def test_the_reason_is_the_pages(web_app: Flask, inside: bool, members: tuple[str, ...]) -> None:
+    shares = dict.fromkeys(CLASS_NAMES, 0.25)
+    abstained = not inside or len(members) > 1
+    found = Prediction("glioma", 0.25, shares, 1.0, members, abstained, inside, 0.5, 1.0)
+    with web_app.test_request_context("/", headers={"Accept-Language": "en"}):
+        assert reason(found) == display.reason(found)
+    assert (reason(found) == NOT_AN_MRI) == (not inside)
+
+
+def test_lines_on_standard_output_have_the_time_of_each(
+    mixed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    same = str(mixed / "a.png")
+    assert main(["classify", same, same, str(mixed / "broken.jpg"), "--workers", "1"]) == 0
+    said = capsys.readouterr()
+    first, second, broken = map(json.loads, said.out.splitlines())
+    assert first.pop("milliseconds") > 0
+    assert second.pop("milliseconds") > 0
+    assert first == second
+    assert set(first["probabilities"]) == set(CLASS_NAMES)
+    assert broken["error"] is not None
+    assert broken["probabilities"] is None
+    assert "3 files, 3 rows, 1 not readable" in said.err
+
+
+def test_an_actor_on_a_cluster_gives_the_same_rows(
+    mixed: Path, rows: list[dict[str, Any]], shipped: Classifier, tmp_path: Path
+) -> None:
+    assert write_listing(list_sources([str(mixed)]), tmp_path) == 6
+    blocks = pyarrow.table({"item": list(map(str, tmp_path.iterdir()))})
+    found = Actor(None, shipped.sha256, "axial", None)(blocks).to_pylist()
+    # the last digits of sums are those of one thread: this process may have more
+    assert [row | NUMBERS for row in found] == [row | NUMBERS for row in rows]
+    with pytest.raises(ModelFileError, match=r"must be the driver's, 00\. Received: "):
+        Actor(None, "00", "axial", None)
+
+
+def test_ray_takes_a_new_folder_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for out in (tmp_path, tmp_path / "x.parquet"):
+        assert main(["classify", str(SAMPLES[0]), "--ray", "--out", str(out)]) == 1
+        assert "must be a folder that does not exist yet for --ray" in capsys.readouterr().err

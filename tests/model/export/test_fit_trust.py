@@ -1,0 +1,107 @@
+"""`python -m model calibrate`: constants from training and validation images, and their report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from data.dataset.image_set import ImageSet
+from model.evaluation.trust_report import trust_sections
+from model.export import fit_trust
+from model.inference.classifier import Classifier
+from model.system import file_hash
+from tests.model_helpers import TRUST, smooth_images
+
+pytest_plugins = ["tests.model_fixtures"]
+
+
+def images(n: int, seed: int) -> ImageSet:
+    labels = np.arange(n, dtype=np.int64) % 4
+    pixels = np.random.default_rng(seed).integers(0, 256, (n, 224, 224, 1), dtype=np.uint8)
+    return ImageSet(pixels, labels, tuple(map(str, range(n))), "0" * 64)
+
+
+class Stub:
+    """Features are 512 fixed statistics of the image; the true class gets what `seed` draws."""
+
+    path = Path("stub.tflite")
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(3)
+        self.mixing = rng.standard_normal((64, 512)).astype(np.float32) / 8
+        self.rng = rng
+        self.calls = 0
+
+    def outputs(self, image: Any) -> Any:
+        label = self.calls % 4
+        self.calls += 1
+        scores = self.rng.standard_normal(4)
+        scores[label] += 3
+        powers = np.exp(scores)
+        cells = image.reshape(8, 28, 8, 28).mean(axis=(1, 3)).ravel()
+        return SimpleNamespace(
+            probabilities=(powers / powers.sum()).astype(np.float32), features=cells @ self.mixing
+        )
+
+
+@pytest.fixture
+def few_phantoms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fit_trust, "FITTED_PHANTOMS", 2)
+    monkeypatch.setattr(fit_trust, "CHECKED_PHANTOMS", 5)
+    monkeypatch.setattr(
+        fit_trust, "make_phantoms", lambda per_class, seed: images(4 * per_class, seed)
+    )
+
+
+@pytest.mark.usefixtures("few_phantoms")
+def test_constants_keep_validation_images_and_cover_each_class() -> None:
+    stub = Stub()
+    training, validation = images(120, 1), images(120, 2)
+    trust, summary = fit_trust.fit_trust(stub, training, validation)  # type: ignore[arg-type]
+    assert summary["images"] == {
+        "training": 120, "validation": 120, "phantoms_fitted": 8, "phantoms_checked": 20,
+    }  # fmt: skip
+    assert 0.3 < trust.temperature < 2
+    assert ((trust.set_thresholds > 0) & (trust.set_thresholds < 1)).all()
+    _, features = fit_trust.network_outputs(stub, validation.images)  # type: ignore[arg-type]
+    assert (trust.scores(features) <= trust.ood_threshold).mean() >= 0.99
+    assert trust.scores(features + 10).min() > trust.ood_threshold
+    assert summary["ood_threshold"] == trust.ood_threshold
+    assert json.dumps(summary)
+
+
+def test_writing_names_the_file_and_keeps_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "metadata.json").write_text(json.dumps({"name": "x", "files": {"a": 1}}))
+    fit_trust.write_trust(TRUST, {"temperature": 1.0}, tmp_path)
+    metadata = json.loads((tmp_path / "metadata.json").read_text())
+    assert metadata["name"] == "x"
+    assert metadata["trust"] == {"temperature": 1.0}
+    assert metadata["files"]["a"] == 1
+    assert metadata["files"]["trust.npz"]["sha256"] == file_hash(tmp_path / "trust.npz")
+
+
+def test_the_report_has_its_three_sections(exported: Path) -> None:
+    classifier = Classifier.load(exported / "brain_tumor_cnn.tflite")
+    labels = np.arange(8, dtype=np.int64) % 4
+    small = ImageSet(smooth_images(8, seed=1), labels, tuple("abcdefgh"), "0")
+    report = trust_sections(classifier, {"test": small, "train": small})
+    assert set(report) == {"calibration", "conformal", "ood"}
+    for section in report.values():
+        assert set(section["sets"]) == {"test"}
+    figures = report["ood"]["sets"]["test"]
+    assert figures["images"] == 8
+    assert figures["kept"] == 1.0
+    assert 0 <= figures["answered"] <= 1
+    assert report["calibration"]["sets"]["test"]["after"]["images"] == 8
+    assert json.dumps(report)
+
+
+def test_a_report_needs_the_constants(exported: Path) -> None:
+    classifier = Classifier.load(exported / "brain_tumor_cnn.tflite", calibrated=False)
+    with pytest.raises(ValueError, match="must have been loaded with its constants"):
+        trust_sections(classifier, {})

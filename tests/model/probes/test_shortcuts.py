@@ -1,0 +1,299 @@
+"""Shares, pairs and the pointing game on answers that are known beforehand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.network.held_out import held_out, outlined
+from data.dataset.division import MANIFEST, Manifest
+from data.dataset.image_set import ImageSet
+from data.dataset.protocols import Parts
+from data.phantoms.sets import PAIR_SEED, Pairs, cached_pairs, make_pairs
+from model.config import CLASS_NAMES
+from model.inference.evidence import direction, explain
+from model.inference.last_layers import Tail
+from model.probes.measuring import features_of, measure_model, predictor, tails_of
+from model.probes.occlusion import occlusion_maps
+from model.probes.pointing import (
+    CANDIDATES,
+    DEFAULT,
+    HeatMethod,
+    compute,
+    distance,
+    head_centre_hits,
+    hits,
+    overlaps,
+    point,
+)
+from model.probes.shortcuts import BARS, NOTUMOR, Outlined, measure, share, shares
+
+pytest_plugins = ["tests.model_fixtures"]
+
+ROWS, COLUMNS = np.mgrid[:224, :224]
+
+
+def disc(row: int, column: int, radius: int) -> np.ndarray:
+    return np.asarray((ROWS - row) ** 2 + (COLUMNS - column) ** 2 <= radius**2)
+
+
+def tumours(count: int = 6) -> Outlined:
+    """Grey balls with a white disc left of the middle, classes in turn."""
+    labels = np.array([0, 1, 3] * count, dtype=np.int64)[:count]
+    masks = np.stack([disc(100, 60 + 2 * k, 10) for k in range(count)])
+    images = np.repeat(np.where(disc(112, 112, 90), 120, 0)[np.newaxis], count, axis=0)
+    images[masks] = 255
+    return Outlined(
+        images[..., np.newaxis].astype(np.uint8), labels, masks,
+        tuple(f"{CLASS_NAMES[k]}/{n}.png" for n, k in enumerate(labels)),
+    )  # fmt: skip
+
+
+def sees_white(images: np.ndarray) -> np.ndarray:
+    """Glioma where something is white, else notumor."""
+    white = (images > 200).any(axis=(1, 2, 3))
+    return np.eye(4, dtype=np.float32)[np.where(white, 0, NOTUMOR)]
+
+
+def test_a_network_that_sees_the_tumour_passes() -> None:
+    report = measure(sees_white, tumours())
+    assert report["summary"] == {
+        "painted_out_to_notumor": 1.0, "painted_out_left_class": 1.0, "control_changed": 0.0,
+    }  # fmt: skip
+    assert report["original"]["right"]["all"]["count"] == 2  # it calls all of them glioma
+    assert report["painted_out"]["to_notumor"]["pituitary"] == share(2, 2)
+    assert report["control"]["without"] == 0
+
+
+def test_a_network_that_sees_only_style_fails() -> None:
+    def always_meningioma(images: np.ndarray) -> np.ndarray:
+        return np.eye(4, dtype=np.float32)[np.ones(len(images), int)]
+
+    report = measure(always_meningioma, tumours())
+    assert report["summary"]["painted_out_to_notumor"] == 0.0
+    assert report["summary"]["control_changed"] == 0.0
+
+
+def test_a_network_that_is_upset_by_any_change_shows_in_the_controls() -> None:
+    known = {image.tobytes() for image in tumours().images}
+
+    def upset(images: np.ndarray) -> np.ndarray:
+        return np.eye(4, dtype=np.float32)[[0 if i.tobytes() in known else 3 for i in images]]
+
+    report = measure(upset, tumours())
+    assert report["summary"]["control_changed"] == 1.0
+    assert report["control"]["changed"]["all"]["images"] == 6
+
+
+def test_images_without_a_place_for_a_control_are_counted_apart() -> None:
+    given = tumours(2)
+    masks = given.masks.copy()
+    masks[1] = disc(112, 112, 70)
+    report = measure(sees_white, Outlined(given.images, given.labels, masks, given.names))
+    assert report["control"]["without"] == 1
+    assert report["control"]["changed"]["all"]["images"] == 1
+
+
+def test_pairs_need_both_answers() -> None:
+    labels = np.array([0, 0, 1], dtype=np.int64)
+    white, grey = np.full((3, 224, 224, 1), 255, np.uint8), np.full((3, 224, 224, 1), 9, np.uint8)
+    grey[1] = 255  # one lesion-free phantom is taken for a glioma
+    masks = np.zeros((3, 224, 224), bool)
+    report = measure(sees_white, None, Pairs(white, grey, labels, masks))
+    assert report["pairs"]["with_lesion_right"]["all"]["count"] == 2
+    assert report["pairs"]["without_right"]["all"]["count"] == 2
+    assert report["pairs"]["both_right"]["all"]["count"] == 1
+    assert report["pairs"]["both_right"]["meningioma"]["share"] == 0.0
+    assert report["summary"] == {"pairs_both_right": pytest.approx(1 / 3)}
+
+
+def test_shares_have_wilson_intervals_and_null_of_nothing() -> None:
+    found = shares(np.array([True, False]), np.array([0, 0], dtype=np.int64))
+    assert found["all"]["share"] == 0.5
+    assert found["all"]["interval_95"] == pytest.approx([0.0945, 0.9055], abs=1e-4)
+    assert found["pituitary"] == {
+        "share": None, "count": 0, "images": 0, "interval_95": [0.0, 1.0],
+    }  # fmt: skip
+
+
+def test_a_sample_is_seeded_and_counted_by_class() -> None:
+    given = tumours(9)
+    assert given.at_most(None) is given
+    few = given.at_most(2)
+    assert np.bincount(few.labels, minlength=4).tolist() == [2, 2, 0, 2]
+    assert few.names == given.at_most(2).names
+    assert few.names != given.at_most(2, seed=1).names
+
+
+@pytest.mark.slow
+def test_pairs_differ_in_the_lesion_alone_and_are_cached(tmp_path: Path) -> None:
+    pairs = make_pairs(1)
+    assert pairs.labels.tolist() == [0, 1, 3]
+    assert PAIR_SEED == 3_000_000
+    for there, gone, mask in zip(pairs.with_lesion, pairs.without, pairs.masks, strict=True):
+        changed = np.abs(there.astype(int) - gone.astype(int))[:, :, 0]
+        assert mask.any()
+        assert changed[mask].mean() > 4 * changed[distance(mask) > 60].mean()
+    cached = cached_pairs(1, tmp_path)
+    np.testing.assert_array_equal(cached.with_lesion, pairs.with_lesion)
+    again = cached_pairs(1, tmp_path)
+    np.testing.assert_array_equal(again.without, pairs.without)
+    np.testing.assert_array_equal(again.masks, pairs.masks)
+    assert [path.name for path in tmp_path.iterdir()] == ["phantom-pairs-1-3000000.npz"]
+
+
+def test_a_hit_is_in_the_mask_or_within_eight_pixels() -> None:
+    masks = np.repeat(disc(100, 100, 10)[np.newaxis], 4, axis=0)
+    heat = np.zeros((4, 224, 224), np.float32)
+    for row, column in enumerate((105, 118, 119)):  # inside; 8 and 9 pixels from the rim
+        heat[row, 100, column] = 1.0
+    assert hits(heat, masks).tolist() == [True, True, False, False]  # a flat map misses
+    assert distance(masks[0])[100, 118] == pytest.approx(8.0)
+    assert not np.isfinite(distance(np.zeros((224, 224), bool))).any()
+
+
+def test_overlap_is_best_at_the_level_of_the_tumour() -> None:
+    masks = disc(100, 100, 10)[np.newaxis]
+    heat = np.where(masks, 1.0, np.where(disc(100, 100, 20), 0.6, 0.0)).astype(np.float32)
+    found = overlaps(heat, masks)[0]
+    assert found[-1] == 1.0
+    assert found[0] == pytest.approx(
+        disc(0, 0, 10).sum() and masks.sum() / disc(100, 100, 20).sum()
+    )
+
+
+def test_the_middle_of_the_head_hits_tumours_at_the_middle_only() -> None:
+    given = tumours(2)
+    masks = np.stack([disc(112, 112, 5), disc(60, 60, 10)])
+    found = head_centre_hits(Outlined(given.images, given.labels, masks, given.names))
+    assert found.tolist() == [True, False]
+
+
+class FeaturesOfWhite:
+    """At elu8: channel 0 is bright where the image's third is; the rest of the tail sums it."""
+
+    def __init__(self) -> None:
+        weights = {
+            "dense1_kernel": np.zeros((2304, 484)), "dense1_bias": np.ones(484),
+            "dense2_kernel": np.zeros((484, 284)), "dense2_bias": np.ones(284),
+            "logits_kernel": np.zeros((284, 4)), "logits_bias": np.zeros(4),
+        }  # fmt: skip
+        weights["dense1_kernel"][::256, 0] = 1.0  # channel 0 of each of the nine cells
+        weights["dense2_kernel"][0, 0] = 1.0
+        weights["logits_kernel"][0, 0] = 1.0
+        self.tails = {"elu8": Tail("elu8", weights)}
+        self.calls = 0
+
+    def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        self.calls += 1
+        features = np.zeros((len(images), 3, 3, 256), np.float32)
+        for row in range(3):
+            for column in range(3):
+                window = images[:, row * 75 : row * 75 + 74, column * 75 : column * 75 + 74]
+                features[:, row, column, 0] = (window > 200).mean(axis=(1, 2, 3))
+        return {"elu8": features}
+
+
+def test_the_pointing_game_finds_where_the_features_are() -> None:
+    images = np.zeros((2, 224, 224, 1), np.uint8)
+    images[0, 10:50, 10:50] = 255  # upper left
+    images[1, 160:210, 90:140] = 255  # lower middle
+    masks = images[:, :, :, 0] > 0
+    given = Outlined(images, np.array([0, 0], dtype=np.int64), masks, ("glioma/a", "glioma/b"))
+    features = FeaturesOfWhite()
+    methods = [
+        HeatMethod(("elu8",)),
+        HeatMethod(("elu8",), sigma=4.0),
+        HeatMethod(("elu8",), target="logit", mirrored=True),
+    ]
+    assert [method.name for method in methods] == [
+        "elu8 hirescam contrast", "elu8 hirescam contrast sigma4", "elu8 hirescam logit mirrored",
+    ]  # fmt: skip
+    report = point(features, features.tails, given, methods)
+    assert features.calls == 2  # once for the images, once mirrored
+    assert report["elu8 hirescam contrast"]["hits"]["glioma"]["count"] == 2
+    assert report["elu8 hirescam logit mirrored"]["hits"]["all"]["share"] == 1.0
+    assert report["elu8 hirescam contrast"]["iou"]["all"] > 0.2
+    maps = compute(features, features.tails, images, given.labels, methods)
+    plain = explain(features.tails["elu8"], features(images)["elu8"], given.labels)
+    np.testing.assert_allclose(maps["elu8 hirescam contrast"], plain, atol=1e-6)
+
+
+def test_one_call_measures_a_keras_network(network: Any) -> None:
+    given = tumours(3)
+    pairs = Pairs(given.images, given.images, given.labels, given.masks)
+    report = measure_model(network, given, pairs, heat_per_class=1)
+    assert set(report["summary"]) == {*BARS, "painted_out_left_class", "heat_map_iou"}
+    assert report["heat_map"]["method"] == DEFAULT.name
+    assert report["heat_map"]["hits"]["all"]["images"] == 3
+    expected = network.predict(given.images.astype(np.float32) / 255, verbose=0)
+    np.testing.assert_allclose(predictor(network)(given.images), expected, atol=1e-6)
+    found = features_of(network, ("elu4", "elu8"))(given.images)
+    assert {cut: value.shape for cut, value in found.items()} == {
+        "elu4": (3, 14, 14, 128), "elu8": (3, 3, 3, 256),
+    }  # fmt: skip
+    logits = tails_of(network, ("elu4",))["elu4"].logits(found["elu4"])
+    softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(softmax, expected, atol=1e-5)
+
+
+def test_candidates_have_names_of_their_own() -> None:
+    names = [method.name for method in CANDIDATES]
+    assert len(set(names)) == len(names)
+
+
+def test_occlusion_finds_the_white_square() -> None:
+    def confident(images: np.ndarray) -> np.ndarray:
+        white = (images == 255).mean(axis=(1, 2, 3))[:, np.newaxis] * 50
+        tumour = 1 / (1 + np.exp(-white))
+        return np.hstack([tumour, 0 * white, 1 - tumour, 0 * white]).astype(np.float32)
+
+    images = np.zeros((1, 224, 224, 1), np.uint8)
+    images[0, 64:96, 128:160] = 255
+    heat = occlusion_maps(confident, images, np.array([0], dtype=np.int64))
+    row, column = np.unravel_index(heat[0].argmax(), (224, 224))
+    assert 64 <= row < 96
+    assert 128 <= column < 160
+    assert heat.max() == 1.0
+    assert direction(np.array([0]))[0].tolist() == [1, 0, -1, 0]
+
+
+def test_held_out_are_the_validation_images_of_the_official_protocol(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images = ImageSet(np.zeros((1, 224, 224, 1), np.uint8), np.array([2]), ("notumor/b.jpg",), "")
+    none, asked = images.take(np.array([], dtype=np.int64)), []
+    answers = iter((images, None, none))
+
+    def load_parts(data: Path, manifest: Manifest, protocol: str) -> Parts:
+        asked.append((data, manifest.path, protocol))
+        return Parts(images, next(answers), images)
+
+    monkeypatch.setattr("benchmarks.network.held_out.load_parts", load_parts)
+    assert held_out(Path("data")) is images
+    assert asked == [(Path("data"), MANIFEST, "official")]
+    for _ in range(2):
+        with pytest.raises(ValueError, match="`data` must have validation images"):
+            held_out(Path("data"))
+
+
+def test_outlines_become_masks_of_the_images_that_have_one(tmp_path: Path) -> None:
+    path = tmp_path / "outlines.json"
+    path.write_text(
+        '{"glioma/a.jpg": {"source_slice": 1, "mirrored": false,'
+        ' "outline": [[10, 20], [30, 20], [30, 50], [10, 50]]},'
+        ' "glioma/z.jpg": {"source_slice": 2, "mirrored": true,'
+        ' "outline": [[1, 1], [2, 1], [2, 2]]}}',
+        encoding="utf-8",
+    )
+    images = np.zeros((2, 224, 224, 1), np.uint8)
+    names = ("notumor/b.jpg", "glioma/a.jpg")
+    found = outlined(ImageSet(images, np.array([2, 0]), names, ""), path)
+    assert found.names == ("glioma/a.jpg",)
+    assert found.masks[0, 20:50, 10:30].all()
+    assert found.masks[0].sum() == pytest.approx(600, rel=0.1)
+    with pytest.raises(ValueError, match="`outlines` must hold held-out images"):
+        outlined(ImageSet(images[:1], np.array([2]), names[:1], ""), path)

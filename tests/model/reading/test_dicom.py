@@ -1,0 +1,231 @@
+"""DICOM: the transforms that a file asks for, frames, and files that cannot be read."""
+
+from __future__ import annotations
+
+import encodings
+import io
+import struct
+import zlib
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.datadict import tag_for_keyword
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+
+from model.preprocessing import ImageError
+from model.reading.dicom import MAX_DEFLATED_BYTES, MAX_TABLE_BYTES, DicomScan
+from tests.hostile_files import dicom_element, dicom_sequence, with_elements
+from tests.scan_files import dicom
+
+RAMP = np.arange(16).reshape(4, 4)
+JPEG_LOSSLESS_14 = "1.2.840.10008.1.2.4.57"
+
+
+def read(content: bytes, index: int = 0) -> np.ndarray:
+    return DicomScan(content).pixels(None, index)
+
+
+def test_pixels_are_the_files_own() -> None:
+    pixels = read(dicom(RAMP))
+    assert pixels.dtype == np.float32
+    assert pixels.tolist() == RAMP.tolist()
+
+
+def test_monochrome1_is_inverted() -> None:
+    pixels = read(dicom(RAMP, PhotometricInterpretation="MONOCHROME1"))
+    assert pixels.tolist() == (15 - RAMP).tolist()
+
+
+def test_the_rescale_comes_before_the_window() -> None:
+    # Stored 0..15 become -8, -6 ... 22; the window from 0 to 8 cuts off at both ends.
+    content = dicom(
+        RAMP, RescaleSlope=2, RescaleIntercept=-8, WindowCenter=4.5, WindowWidth=9,
+        VOILUTFunction="LINEAR",
+    )  # fmt: skip
+    flat = read(content).ravel()
+    assert (flat[:5] == flat[0]).all()  # -8 to 0
+    assert (flat[8:] == flat[-1]).all()  # 8 to 22
+    inside = flat[4:9] - flat[4]
+    assert inside == pytest.approx(inside[-1] * np.array([0, 0.25, 0.5, 0.75, 1]), abs=1e-3)
+    assert inside[-1] > 0
+
+
+def test_frames_are_read_by_number() -> None:
+    frames = np.stack([RAMP, RAMP + 100, RAMP + 200])
+    scan = DicomScan(dicom(frames))
+    assert (scan.kind, scan.frames, scan.planes) == ("dicom", 3, {})
+    assert scan.choose_slice(None, None) == 1
+    assert scan.pixels(None, 2).tolist() == (RAMP + 200).tolist()
+    assert scan.pixels(None, 0).tolist() == RAMP.tolist()
+
+
+def test_colour_becomes_luminance() -> None:
+    colour = np.zeros((2, 2, 3), np.uint8)
+    colour[0, 0] = (255, 0, 0)
+    colour[1, 1] = (255, 255, 255)
+    content = dicom(
+        RAMP[:2, :2], SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0,
+        BitsAllocated=8, BitsStored=8, HighBit=7, PixelData=colour.tobytes(),
+    )  # fmt: skip
+    assert read(content) == pytest.approx(np.array([[76.245, 0], [0, 255]]), abs=1e-3)
+
+
+def test_pixel_spacing_gives_the_proportions() -> None:
+    assert read(dicom(RAMP, PixelSpacing=[3, 1])).shape == (12, 12)
+    assert read(dicom(RAMP[:2])).shape == (4, 4)  # padded, not stretched
+
+
+@pytest.mark.parametrize("spacing", [["1e300", "1e-300"], [0, 0], "1"])
+def test_a_spacing_that_makes_no_sense_is_passed_over(spacing: object) -> None:
+    assert read(dicom(RAMP, PixelSpacing=spacing)).shape == (4, 4)
+
+
+def test_a_file_without_pixels_is_refused() -> None:
+    with pytest.raises(ImageError, match=r"with pixel data. Received: one without"):
+        DicomScan(dicom(RAMP, without="PixelData"))
+
+
+@pytest.mark.parametrize("tags", [{"Rows": 60000}, {"Columns": 2049}, {"NumberOfFrames": 2000}])
+def test_absurd_sizes_are_refused_before_decoding(tags: dict[str, int]) -> None:
+    with pytest.raises(ImageError, match="sides of 1 to 2,048") as caught:
+        DicomScan(dicom(RAMP, **tags))
+    assert caught.value.kind == "too-large"
+
+
+def test_pixels_that_are_cut_off_are_damage() -> None:
+    with pytest.raises(ImageError, match="is a damaged DICOM file") as caught:
+        read(dicom(RAMP, PixelData=b"\0\0"))
+    assert caught.value.kind == "damaged"
+
+
+def test_a_compression_that_cannot_be_read_says_what_to_do() -> None:
+    dataset = pydicom.dcmread(io.BytesIO(dicom(RAMP)))
+    dataset.file_meta.TransferSyntaxUID = UID(JPEG_LOSSLESS_14)
+    dataset.PixelData = encapsulate([b"not a JPEG at all"])
+    buffer = io.BytesIO()
+    dataset.save_as(buffer)
+    with pytest.raises(ImageError, match=r"JPEG Lossless.*save it uncompressed.*gdcmconv --raw"):
+        read(buffer.getvalue())
+
+
+def test_a_broken_header_is_damage() -> None:
+    with pytest.raises(ImageError) as caught:
+        DicomScan(b"\0" * 128 + b"DICM" + b"\xff" * 40)
+    assert caught.value.kind == "damaged"
+
+
+def test_a_deflated_file_is_read() -> None:
+    assert read(dicom(RAMP, syntax=DeflatedExplicitVRLittleEndian)).tolist() == RAMP.tolist()
+
+
+def test_a_deflated_bomb_ends_early() -> None:
+    head = dicom(RAMP, syntax=DeflatedExplicitVRLittleEndian)
+    start = 128 + 4 + 12 + int.from_bytes(head[140:144], "little")  # the group length's own element
+    stream = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    zeros = bytes(2**20)
+    bomb = b"".join(stream.compress(zeros) for _ in range(MAX_DEFLATED_BYTES // 2**20 + 1))
+    content = head[:start] + bomb + stream.flush()
+    assert len(content) < 2**20
+    with pytest.raises(ImageError, match="at most 32 MiB once decompressed") as caught:
+        DicomScan(content)
+    assert caught.value.kind == "too-large"
+
+
+def test_a_header_element_of_the_wrong_length_is_damage() -> None:
+    content = bytearray(dicom(RAMP))
+    content[136:138] = b"\0\0"  # the type of the first element's value
+    with pytest.raises(ImageError, match="must have a value of at most 8,192 bytes"):
+        DicomScan(bytes(content))
+
+
+@pytest.mark.parametrize("kind", ["MONOCHROME1", "MONOCHROME2"])
+def test_slices_of_many_rows_are_read_whole(kind: str) -> None:
+    tall = np.arange(600 * 2).reshape(600, 2)
+    pixels = read(dicom(tall, RescaleSlope=2, RescaleIntercept=1, PhotometricInterpretation=kind))
+    values = 2.0 * tall + 1
+    expected = values if kind == "MONOCHROME2" else values.max() + values.min() - values
+    assert pixels[:, 299:301].tolist() == expected.tolist()
+
+
+def test_an_unknown_kind_of_spacing_is_damage() -> None:
+    """Found by fuzzing: pydicom knows no values of the kind "ES"."""
+    content = dicom(RAMP, PixelSpacing=[0.5, 0.5])
+    place = content.index(b"\x28\x00\x30\x00DS")  # the tag (0028,0030), then its kind
+    with pytest.raises(ImageError, match="damaged DICOM") as caught:
+        read(content[: place + 4] + b"ES" + content[place + 6 :])
+    assert caught.value.kind == "damaged"
+
+
+@pytest.mark.parametrize("name", ["FileMetaInformationGroupLength", "Rows", "ModalityLUTSequence"])
+def test_nested_sequences_fill_no_memory(name: str) -> None:
+    """Found by fuzzing: pydicom's complaint of one repeats that of the next, several times over."""
+    content = dicom(RAMP, RescaleSlope=1)
+    tag = struct.pack("<2H", *divmod(tag_for_keyword(name) or 0, 2**16))
+    opened = tag + b"SQ\0\0" + b"\xff" * 4 + b"\xfe\xff\x00\xe0" + b"\xff" * 4
+    closed = b"\xfe\xff\x0d\xe0" + bytes(4) + b"\xfe\xff\xdd\xe0" + bytes(4)
+    nested = opened * 12 + tag + b"UL\1\0\0" + closed * 12
+    place = content.index(tag) if tag in content else content.index(b"\xe0\x7f\x10\x00")
+    end = place + (8 + content[place + 6] if tag in content else 0)
+    with pytest.raises(ImageError, match="damaged DICOM") as caught:
+        read(content[:place] + nested + content[end:])
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("place", ["dataset", "open sequence", "tables"])
+def test_character_sets_are_not_looked_up(place: str) -> None:
+    """Python keeps every name that it is asked for, for good."""
+    name = f"unheard-of-{place.replace(' ', '-')}"
+    asked = dicom_element("SpecificCharacterSet", b"UT", name.encode() * 4000)
+    if place == "open sequence":
+        asked = dicom_sequence("ReferencedImageSequence", asked, is_open=True)
+    elif place == "tables":
+        identity = np.arange(16, dtype="<u2").tobytes()
+        asked = dicom_sequence("VOILUTSequence", asked + table(identity))
+    assert read(with_elements(dicom(RAMP), asked)).tolist() == RAMP.tolist()
+    assert not any("unheard" in known for known in encodings._cache)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("keyword", ["TransferSyntaxUID", "Rows", "PixelSpacing", "WindowCenter"])
+@pytest.mark.parametrize("kind", [b"UC", b"UN", b"OW"])
+def test_values_of_many_parts_are_refused(keyword: str, kind: bytes) -> None:
+    content = dicom(RAMP)
+    added = dicom_element(keyword, kind, b"1\\" * 5000)
+    if keyword == "TransferSyntaxUID":
+        start = content.index(b"\x02\x00\x10\x00")
+        end = start + 8 + int.from_bytes(content[start + 6 : start + 8], "little")
+        content = content[:start] + added + content[end:]
+    else:
+        content = with_elements(content, added)
+    with pytest.raises(ImageError, match=r"at most 8,192 bytes at .* Received: 10,000") as caught:
+        read(content)
+    assert caught.value.kind == "damaged"
+
+
+def table(values: bytes, kind: bytes = b"OW") -> bytes:
+    head = dicom_element("LUTDescriptor", b"US", struct.pack("<3H", 16, 0, 16))
+    return head + dicom_element("LUTData", kind, values)
+
+
+@pytest.mark.parametrize("keyword", ["ModalityLUTSequence", "VOILUTSequence"])
+@pytest.mark.parametrize("is_open", [False, True])
+def test_tables_are_applied(keyword: str, is_open: bool) -> None:
+    values = np.arange(16, dtype="<u2") ** 2
+    for inner in (table(values.tobytes()), table(values.tobytes(), b"US")):
+        content = with_elements(dicom(RAMP), dicom_sequence(keyword, inner, is_open=is_open))
+        assert read(content).tolist() == (RAMP**2).tolist()
+
+
+@pytest.mark.parametrize("keyword", ["ModalityLUTSequence", "VOILUTSequence"])
+@pytest.mark.parametrize("is_open", [False, True])
+def test_tables_that_are_none_are_refused(keyword: str, is_open: bool) -> None:
+    nested = dicom_sequence("LUTData", dicom_element("LUTData", b"UL", b"1"))
+    for inner in (table(bytes(MAX_TABLE_BYTES + 2), b"UC"), nested):
+        content = with_elements(dicom(RAMP), dicom_sequence(keyword, inner, is_open=is_open))
+        with pytest.raises(ImageError, match=r"at most 131,072 bytes at \(0028,3006\)"):
+            read(content)
+    with pytest.raises(ImageError, match="at most 1,048,576 bytes"):
+        read(with_elements(dicom(RAMP), dicom_element(keyword, b"SQ", bytes(2**21))))
+    with pytest.raises(ImageError, match="must have a sequence at"):
+        read(with_elements(dicom(RAMP), dicom_element(keyword, b"OB", b"ab")))

@@ -1,0 +1,453 @@
+from __future__ import annotations
+
+import csv
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from data.dataset.image_set import ImageSet
+from data.outlines.files import Outline
+from model.config import CLASS_NAMES, STAGES, ArchitectureConfig, TrainingConfig
+from model.system import file_hash
+from model.training import run_folder
+from model.training import train as training
+from model.training.batches import TrainingFlow, draw_phantoms
+from model.training.devices import choose_precision
+from model.training.run_folder import HISTORY_FIELDS, RunError, read_history
+from model.training.train import learning_rate_schedule, predict, prior_correction, train
+from tests.model_helpers import smooth_images
+
+CONFIG = TrainingConfig(
+    epochs=2,
+    batch_size=4,
+    phantom_share=0.0,
+    seed=3,
+    precision="float32",
+    architecture=ArchitectureConfig(
+        filters=(4, 4, 4, 4),
+        strides=(2, 2, 2, 1),
+        pools=(2, 1, 2, 4),
+        lesion_layer=3,
+        hidden=(8, 6),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def images() -> ImageSet:
+    labels = np.arange(16) % 4
+    names = tuple(f"{CLASS_NAMES[label]}/{i}.png" for i, label in enumerate(labels))
+    return ImageSet(smooth_images(16, seed=1), labels, names, "a-hash")
+
+
+@pytest.fixture(scope="module")
+def outlines(images: ImageSet) -> dict[str, Outline]:
+    square = np.array([[60, 60], [100, 60], [100, 110], [60, 110]], np.float32)
+    return {n: Outline(1, False, square) for n in images.names if not n.startswith("notumor")}
+
+
+@pytest.fixture(scope="module")
+def finished(images: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a run of two epochs; tests must not write to it."""
+    folder = tmp_path_factory.mktemp("run") / "two"
+    train(CONFIG, *halves(images), folder)
+    return folder
+
+
+def halves(images: ImageSet) -> tuple[ImageSet, ImageSet]:
+    """Eight images to train on and eight for validation."""
+    return images.take(np.arange(8)), images.take(np.arange(8, 16))
+
+
+def figures(path: Path) -> list[dict[str, float]]:
+    """The history without its times."""
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in read_history(path)]
+
+
+def assert_same_run(one: Path, other: Path, images: ImageSet) -> None:
+    left, right = figures(one / "history.csv"), figures(other / "history.csv")
+    assert [row["epoch"] for row in left] == [row["epoch"] for row in right] == [1, 2]
+    for old, new in zip(left, right, strict=True):
+        assert new == pytest.approx(old, rel=1e-3, abs=1e-4)
+    batch = images.images[:4].astype(np.float32) / 255
+    models = (keras.models.load_model(folder / "model.keras") for folder in (one, other))
+    outputs = [np.asarray(model(batch)) for model in models]
+    np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-3)
+
+
+def test_a_run_writes_what_it_promises(finished: Path, images: ImageSet) -> None:
+    files = {path.name for path in finished.iterdir()}
+    assert files == {"run.json", "history.csv", "last.keras", "model.keras"}
+    with (finished / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [tuple(row) for row in rows] == [HISTORY_FIELDS] * 2
+    assert [row["epoch"] for row in rows] == ["1.0", "2.0"]
+    for row in read_history(finished / "history.csv"):
+        assert 0 < row["loss"] < 20
+        assert 0 < row["val_loss"] < 20
+        assert 0 < row["lesion_loss"] < 20
+        assert row["val_accuracy"] * 8 == pytest.approx(round(row["val_accuracy"] * 8), abs=1e-4)
+    run = json.loads((finished / "run.json").read_text())
+    assert run["config"] == json.loads(json.dumps(CONFIG.as_dict()))
+    assert run["data"] == {
+        "protocol": "official", "sha256": halves(images)[0].sha256,
+        "classes": dict.fromkeys(CLASS_NAMES, 2), "training": 8, "outlined": 0, "validation": 8,
+        "init": None,
+    }  # fmt: skip
+    assert run["precision"] == "float32"
+    assert run["versions"]["keras"] == keras.__version__
+
+
+def test_the_finished_network_is_the_last_one_folded(finished: Path, images: ImageSet) -> None:
+    batch = images.images.astype(np.float32) / 255
+    last = keras.models.load_model(finished / "last.keras")
+    model = keras.models.load_model(finished / "model.keras")
+    kinds = {type(layer) for layer in model.layers}
+    assert not kinds & {keras.layers.BatchNormalization, keras.layers.Dropout}
+    np.testing.assert_allclose(
+        np.asarray(model(batch)),
+        np.asarray(last(batch, training=False)["probabilities"]),
+        atol=1e-5,
+    )
+
+
+def test_probabilities_are_corrected_for_what_was_drawn(
+    images: ImageSet, outlines: dict[str, Outline]
+) -> None:
+    """Against frequencies counted from the labels of many drawn images."""
+    config = replace(CONFIG, phantom_share=0.25, phantoms_per_class=1, paint_out_share=0.4)
+    part = images.take(np.array([0, 1, 2, 3, 4, 5, 8]))  # two of the first three classes, more
+    known = {name: outlines[name] for name in part.names[:2]}
+    pool = draw_phantoms(1, config.phantom_seed)
+    drawn = np.zeros(4)
+    for epoch in range(60):
+        flow = TrainingFlow(part, config, epoch, outlines=known, phantoms=pool)
+        for place in range(len(part)):
+            drawn[flow._draw(place).label] += 1
+    expected = np.log(np.bincount(part.labels, minlength=4) / len(part) / (drawn / drawn.sum()))
+    found = prior_correction(config, part, known)
+    np.testing.assert_allclose(found, expected, atol=0.35)
+    assert found[2] < -0.2 < 0.2 < found[0] + 0.2
+    assert prior_correction(CONFIG, part, {}).tolist() == [0, 0, 0, 0]
+
+
+def test_the_weights_learn(finished: Path, images: ImageSet) -> None:
+    keras.utils.set_random_seed(CONFIG.seed)
+    fresh = (
+        training.build_cnn(CONFIG.architecture, lesion_head=True)
+        .get_layer("conv1")
+        .get_weights()[0]
+    )
+    last = keras.models.load_model(finished / "last.keras").get_layer("conv1").get_weights()[0]
+    assert 1e-5 < np.abs(last - fresh).mean() < 0.1
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_a_run_starts_from_a_finished_one(
+    released: bool,
+    finished: Path,
+    images: ImageSet,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before its first step the network answers as the other, and the record names that."""
+    started, init = [], finished
+    if released:  # without normalisation and lesion head
+        init = tmp_path / "released"
+        init.mkdir()
+        for name in ("run.json", "model.keras"):
+            (init / name).write_bytes((finished / name).read_bytes())
+
+    def no_epoch(model: Any, flow: Any, bar: Any) -> dict[str, float]:
+        started.append(model)
+        model.optimizer.build(model.trainable_variables)  # as the first step would
+        return {"probabilities_loss": 1.0, "lesion_loss": 1.0, "probabilities_accuracy": 0.5}
+
+    monkeypatch.setattr(training, "_one_epoch", no_epoch)
+    config, out = replace(CONFIG, epochs=1, seed=9), tmp_path / "out"
+    result = train(config, *halves(images), out, init=init)
+    expected = predict(keras.models.load_model(finished / "model.keras"), images.images)
+    found = predict(started[0], images.images)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    (earlier,) = result.run["earlier"]
+    assert earlier["epochs"] == 2
+    assert earlier["sha256"] == result.run["data"]["init"] == file_hash(finished / "model.keras")
+    head = keras.models.load_model(finished / "last.keras").get_layer("lesion_logits")
+    same = np.array_equal(
+        head.get_weights()[0], started[0].get_layer("lesion_logits").get_weights()[0]
+    )
+    assert same is not released
+
+
+def test_only_a_finished_run_of_the_same_protocol_is_a_start(
+    finished: Path, images: ImageSet, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    for init, protocol, words in (
+        (
+            tmp_path,
+            "official",
+            f"`init` must be the folder of a finished run. Received: {tmp_path}",
+        ),
+        (finished, "clean", f"`init` must be a run under clean. Received: {finished}, under offic"),
+    ):
+        with pytest.raises(RunError, match=re.escape(words)):
+            train(CONFIG, *halves(images), out, protocol=protocol, init=init)
+    assert not out.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stopped_in", ["_write_history", "_save last"])
+def test_a_killed_run_goes_on_where_it_was(
+    stopped_in: str,
+    finished: Path,
+    images: ImageSet,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Killed at one of the two writes of the second epoch."""
+    save, write = training.save_model, training.write_history
+
+    def dying_save(model: Any, path: Path) -> None:
+        if int(model.optimizer.iterations) > 2 and stopped_in == f"_save {path.stem}":
+            raise KeyboardInterrupt
+        save(model, path)
+
+    def dying_write(path: Path, history: list[dict[str, float]]) -> None:
+        if len(history) == 2 and stopped_in == "_write_history":
+            raise KeyboardInterrupt
+        write(path, history)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "save_model", dying_save)
+        patch.setattr(training, "write_history", dying_write)
+        with pytest.raises(KeyboardInterrupt):
+            train(CONFIG, *halves(images), tmp_path)
+    assert not (tmp_path / "model.keras").exists()
+    result = train(CONFIG, *halves(images), tmp_path)
+    assert len(result.history) == 2
+    assert_same_run(finished, tmp_path, images)
+
+
+def test_a_resumed_run_drops_out_what_the_uninterrupted_one_would(tmp_path: Path) -> None:
+    """The networks' states of chance after a start and two steps, and after resuming from there."""
+    images = ImageSet(smooth_images(4, seed=1), np.arange(4), tuple("abcd"), "a-hash")
+
+    def chance(model: Any) -> list[list[int]]:
+        layers = [x for x in model.layers if isinstance(x, keras.layers.Dropout)]
+        return [np.asarray(layer.seed_generator.state).tolist() for layer in layers]
+
+    found = []
+    for _ in range(2):
+        run = training._Run(CONFIG, images, None, {}, tmp_path, None)
+        keras.utils.set_random_seed(CONFIG.seed)
+        model, _history = run._resume([])
+        if not found:
+            for _step in range(2):
+                model.train_on_batch(
+                    np.zeros((4, 224, 224, 1)),
+                    {"probabilities": np.eye(4), "lesion": np.full((4, 14, 14, 4), 0.25)},
+                )
+            training.save_model(model, tmp_path / "last.keras")
+        found.append(chance(model))
+    assert found[0] == found[1]
+    assert len(found[0]) == 2
+    assert {counter for _, counter in found[0]} == {2}
+
+
+def test_a_finished_run_is_returned_without_training(
+    finished: Path, images: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path.name: path.read_bytes() for path in finished.iterdir()}
+    monkeypatch.setattr(training, "_Run", None)  # calling it would raise
+    monkeypatch.setattr(run_folder, "describe_machine", lambda: "another machine")
+    result = train(CONFIG, *halves(images), finished)
+    assert result.folder == finished
+    assert result.history == read_history(finished / "history.csv")
+    assert result.run == json.loads(before["run.json"])
+    assert result.run["machine"] != "another machine"
+    assert {path.name: path.read_bytes() for path in finished.iterdir()} == before
+
+
+def test_a_folder_with_other_settings_is_refused(finished: Path, images: ImageSet) -> None:
+    other = replace(CONFIG, seed=5, augmentation=replace(CONFIG.augmentation, rotation_range=45.0))
+    with pytest.raises(RunError) as caught:
+        train(other, *halves(images), finished)
+    assert str(caught.value) == (
+        f"`out` must be a new folder or one with the same config. Received: {finished}, where "
+        "config.augmentation.rotation_range is 14.0, not 45.0; config.seed is 3, not 5"
+    )
+
+
+def test_a_folder_with_other_data_is_refused(finished: Path, images: ImageSet) -> None:
+    training_part, validation = halves(images)
+    with pytest.raises(RunError, match=r"same data\..*data.sha256 is \w+, not b-hash$"):
+        train(CONFIG, replace(training_part, sha256="b-hash"), validation, finished)
+
+
+def test_a_run_without_validation_images_has_no_figures_for_them(
+    images: ImageSet, tmp_path: Path
+) -> None:
+    (row,) = train(replace(CONFIG, epochs=1), halves(images)[0], None, tmp_path).history
+    assert np.isnan(row["val_loss"])
+    assert np.isnan(row["val_accuracy"])
+    assert 0 < row["loss"] < 20
+
+
+def test_without_outlines_it_says_what_is_lost(
+    images: ImageSet,
+    outlines: dict[str, Outline],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config = replace(CONFIG, epochs=1)
+    train(config, images.take(np.arange(4)), None, tmp_path / "without")
+    (warning,) = [
+        r.message
+        for r in caplog.records
+        if r.name == "model.training.train" and r.levelname == "WARNING"
+    ]
+    assert warning.startswith("no tumour outlines: training without counterfactuals")
+    assert warning.endswith("python -m data.outlines makes them")
+    caplog.clear()
+    result = train(config, images.take(np.arange(4)), None, tmp_path / "with", outlines=outlines)
+    assert "outlines" not in caplog.text
+    assert result.run["data"]["outlined"] == 3
+
+
+@pytest.mark.slow
+def test_a_run_with_phantoms_and_counterfactuals(
+    images: ImageSet, outlines: dict[str, Outline], tmp_path: Path
+) -> None:
+    config = replace(
+        CONFIG, epochs=1, phantom_share=0.5, phantoms_per_class=1, paint_out_share=0.5,
+        control_share=0.5,
+    )  # fmt: skip
+    part = halves(images)[0]
+    result = train(config, part, None, tmp_path, protocol="fold-2", outlines=outlines)
+    (row,) = result.history
+    assert 0 < row["loss"] < 20
+    assert 0 < row["lesion_loss"] < 20
+    assert (tmp_path / "phantom-pairs-1-10000.npz").exists()
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert run["data"]["protocol"] == "fold-2"
+    assert run["data"]["outlined"] == 6
+
+
+def test_a_folder_of_another_protocol_or_with_other_outlines_is_refused(
+    finished: Path, images: ImageSet, outlines: dict[str, Outline]
+) -> None:
+    with pytest.raises(RunError, match=r"data\.protocol is official, not clean$"):
+        train(CONFIG, *halves(images), finished, protocol="clean")
+    with pytest.raises(RunError, match=r"data\.outlined is 0, not 6$"):
+        train(CONFIG, *halves(images), finished, outlines=outlines)
+
+
+def test_predict_gives_probabilities_of_either_network(finished: Path, images: ImageSet) -> None:
+    last = keras.models.load_model(finished / "last.keras")
+    model = keras.models.load_model(finished / "model.keras")
+    found = predict(last, images.images, batch_size=5)
+    assert found.shape == (16, 4)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(found, predict(model, images.images), atol=1e-5)
+    history = read_history(finished / "history.csv")
+    accuracy = (found[8:].argmax(axis=1) == images.labels[8:]).mean()
+    assert history[-1]["val_accuracy"] == pytest.approx(accuracy)
+
+
+def test_training_in_bfloat16_leaves_the_session_in_float32(
+    images: ImageSet, tmp_path: Path
+) -> None:
+    config = replace(CONFIG, epochs=1, precision="mixed_bfloat16")
+    result = train(config, *halves(images), tmp_path)
+    assert keras.config.dtype_policy().name == "float32"
+    last = keras.models.load_model(tmp_path / "last.keras")
+    assert last.get_layer("conv2").compute_dtype == "bfloat16"
+    assert {layer.compute_dtype for layer in result.model.layers} == {"float32"}
+
+
+# settings
+
+
+@pytest.mark.parametrize(
+    ("requested", "flags", "expected"),
+    [
+        ("auto", "flags : fpu avx512f amx_bf16 amx_tile", "mixed_bfloat16"),
+        ("auto", "flags : fpu avx512f avx512_bf16", "mixed_bfloat16"),
+        ("auto", "flags : fpu avx512f", "float32"),
+        ("auto", "", "float32"),
+        ("float32", "flags : amx_bf16", "float32"),
+        ("mixed_bfloat16", "flags : fpu", "mixed_bfloat16"),
+    ],
+)
+def test_choose_precision(
+    requested: str, flags: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["cpu:0"])
+    assert choose_precision(requested, flags) == expected
+
+
+def test_a_gpu_trains_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["cpu:0", "gpu:0"])
+    assert choose_precision("auto", "flags : fpu") == "mixed_bfloat16"
+
+
+def test_the_learning_rate_warms_up_and_falls_to_a_two_hundredth() -> None:
+    schedule = learning_rate_schedule(TrainingConfig(epochs=11, learning_rate=2e-3), 100)
+    rate = {step: float(schedule(step)) for step in (0, 25, 50, 575, 1100, 5000)}
+    assert rate[0] == pytest.approx(1e-4)
+    assert rate[25] == pytest.approx((1e-4 + 2e-3) / 2)
+    assert rate[50] == pytest.approx(2e-3)
+    assert rate[575] == pytest.approx((2e-3 + 1e-5) / 2)  # half way down the cosine
+    assert rate[1100] == rate[5000] == pytest.approx(1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"epochs": 0}, "`epochs` must be at least 1. Received: 0"),
+        ({"batch_size": 0}, "`batch_size` must be at least 1. Received: 0"),
+        ({"phantoms_per_class": 0}, "`phantoms_per_class` must be at least 1. Received: 0"),
+        ({"label_smoothing": -0.1}, "`label_smoothing` must be in [0, 1). Received: -0.1"),
+        ({"paint_out_share": 0.7, "control_share": 0.4}, "together at most 1. Received: 0.7 and"),
+        ({"control_share": -0.1}, "must be at least 0 and together at most 1. Received: 0.2 and"),
+        ({"phantom_share": 1.0}, "`phantom_share` must be in [0, 1). Received: 1.0"),
+        ({"precision": "float16"}, "auto, float32, mixed_bfloat16. Received: 'float16'"),
+    ],
+)
+def test_settings_out_of_range_are_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        TrainingConfig(**changes)
+
+
+def test_the_settings_survive_json() -> None:
+    settings = TrainingConfig().as_dict()
+    first = STAGES["groundwork"]
+    assert first.paint_out_share == first.control_share == first.lesion_loss_weight == 0
+    assert STAGES["counterfactuals"] == TrainingConfig()
+    assert json.loads(json.dumps(settings)) == settings
+    assert settings["epochs"] == TrainingConfig().epochs
+    assert settings["architecture"]["filters"] == [128] * 4 + [256] * 4
+    assert settings["architecture"]["lesion_layer"] == 7
+    assert settings["augmentation"]["brightness_range"] == [0.8, 1.2]
+
+
+def test_read_history_without_a_file(tmp_path: Path) -> None:
+    assert read_history(tmp_path / "history.csv") == []
+
+
+def test_a_file_with_code_in_it_is_not_loaded(tmp_path: Path) -> None:
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, keras.layers.Lambda(lambda x: x + 1)(inputs))
+    model.save(tmp_path / "evil.keras")
+    with pytest.raises(ValueError, match=r"[Ll]ambda"):
+        keras.models.load_model(tmp_path / "evil.keras", safe_mode=True)
+    with pytest.raises(ValueError, match=r"[Ll]ambda"):  # as this package loads: by default
+        keras.models.load_model(tmp_path / "evil.keras")

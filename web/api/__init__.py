@@ -1,0 +1,1 @@
+"""The JSON API: uploads, samples, their schemas and the OpenAPI document."""

@@ -1,0 +1,1 @@
+"""Around each request: the worker, headers, clients, metrics and the log."""

@@ -1,0 +1,135 @@
+"""What the model card's sections on the network itself show, made from the reports at start-up.
+
+Every function takes the reports and returns figures, never words; one that misses a figure raises
+``MissingFigureError`` and its section then says so. The same goes for results.py, trust.py and
+shortcuts.py. Words and the sections' order: web/model_card/page.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from model.config import CLASS_NAMES
+from web.model_card.charts import Frame, diagram, line_chart
+from web.model_card.figures import Score, by_class, maybe, optional, score
+from web.model_card.reports import MissingFigureError, Reports
+from web.model_card.results import grouped
+
+CURVES = {"loss": ("loss", "val_loss"), "accuracy": ("accuracy", "val_accuracy")}
+CURVE_FRAME = Frame(400, 230, 46, 14, 304, 196)
+"""Room on the right for the curves' names, of which Spanish has the longest."""
+
+
+def facts(reports: Reports) -> Mapping[str, Any]:
+    metadata, evaluation = reports["metadata"], reports["evaluation"]
+    scores = evaluation["files"]["litert"]
+    served = f"{metadata['name']}.tflite"
+    return {
+        "name": str(metadata["name"]),
+        "version": str(metadata["version"]),
+        "sha256": str(metadata["files"][served]["sha256"]),
+        "megabytes": metadata["files"][served]["bytes"] / 1e6,
+        "parameters": int(metadata["parameters"]),
+        "side": int(metadata["preprocessing"]["image_size"]),
+        "training": optional(lambda: int(metadata["training"]["data"]["training"])),
+        "unseen": score(scores["test_unseen"]),
+        "official": score(scores["test"]),
+        "copied": int(evaluation["sets"]["test_images_with_copy_in_training"]),
+        "grouped": optional(lambda: grouped(evaluation["protocols"]["grouped"])),
+        "answered": optional(lambda: _answered(evaluation)),
+        "milliseconds": optional(
+            lambda: float(reports["serving"]["median"]["milliseconds_per_inference"])
+        ),
+    }
+
+
+def _answered(evaluation: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = evaluation["ood"]["sets"]["test_unseen"]
+    return {"share": float(found["answered"]), "right": maybe(found["accuracy_of_answered"])}
+
+
+def use(reports: Reports) -> Mapping[str, Any]:
+    return {"side": optional(lambda: int(reports["metadata"]["preprocessing"]["image_size"]))}
+
+
+def data(reports: Reports) -> Mapping[str, Any]:
+    audit = reports["audit"]
+    copied, unseen = (by_class(audit["test"][k]) for k in ("with_copy_in_training", "unseen"))
+    testing = by_class(audit["images"]["Testing"])
+    return {
+        "training": by_class(audit["images"]["Training"]),
+        "testing": testing,
+        "copied": copied,
+        "unseen": unseen,
+        "copied_share": {name: copied[name] / testing[name] for name in testing},
+        "threshold": float(audit["threshold"]),
+        "used": optional(lambda: _used(reports)),
+    }
+
+
+def _used(reports: Reports) -> Mapping[str, Any]:
+    found = reports["metadata"]["training"]["data"]
+    return {
+        "classes": {name: int(found["classes"][name]) for name in CLASS_NAMES},
+        "all": int(found["training"]),
+        "validation": int(found["validation"]),
+        "outlined": int(found["outlined"]),
+    }
+
+
+def network(reports: Reports) -> Mapping[str, Any]:
+    if isinstance(reports.layers, MissingFigureError):
+        raise reports.layers
+    drawn = diagram(reports.layers)
+    return {
+        "diagram": drawn,
+        "layers": reports.layers,
+        "parameters": sum(layer.parameters for layer in reports.layers),
+        "convolutions": sum(layer.kind == "Conv2D" for layer in reports.layers),
+        "dense": sum(layer.kind == "Dense" for layer in reports.layers),
+        "mirrored": optional(lambda: bool(reports["metadata"]["mirrored_averaging"])),
+    }
+
+
+def training(reports: Reports) -> Mapping[str, Any]:
+    run = reports["metadata"]["training"]
+    config, stages = run["config"], (*run["earlier"], {**run["config"], **run})
+    return {
+        "stages": [
+            {"epochs": int(s["epochs"]), "machine": str(s["machine"]), "as": str(s["precision"])}
+            for s in stages
+        ],
+        "phantoms": float(config["phantom_share"]),
+        "painted_out": float(config["paint_out_share"]),
+        "control": float(config["control_share"]),
+        "batch": int(config["batch_size"]),
+        "rate": float(config["learning_rate"]),
+        "curves": optional(lambda: curves(reports)),
+    }
+
+
+def curves(reports: Reports) -> Mapping[str, Any]:
+    if isinstance(reports.history, MissingFigureError):
+        raise reports.history
+    rows = reports.history
+    epochs = [row["epoch"] for row in rows]
+    charts = {
+        name: line_chart(epochs, {key: [row[key] for row in rows] for key in keys}, CURVE_FRAME)
+        for name, keys in CURVES.items()
+    }
+    return {"charts": charts, "rows": rows}
+
+
+def limits(reports: Reports) -> Mapping[str, Any]:
+    def unseen() -> Score:
+        return score(reports["evaluation"]["files"]["litert"]["test_unseen"])
+
+    def new_patients() -> Mapping[str, Any]:
+        return grouped(reports["evaluation"]["protocols"]["grouped"])
+
+    return {"unseen": optional(unseen), "grouped": optional(new_patients)}
+
+
+def licence(reports: Reports) -> Mapping[str, Any]:
+    return {}

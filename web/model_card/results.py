@@ -1,0 +1,65 @@
+"""What the model card shows of accuracy: by set of images, by class, by protocol, confusions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from model.evaluation.scores import is_brief
+from web.model_card.figures import maybe, optional, score
+from web.model_card.reports import Reports
+
+SETS = ("test_unseen", "test", "test_with_copy_in_training", "validation", "phantoms", "gallery")
+"""Sets of images, the most telling first."""
+
+PROTOCOLS = ("grouped", "clean", "clean_brief", "official")
+"""As `model.evaluation.scores.summarise` calls them, likewise."""
+
+
+def results(reports: Reports) -> Mapping[str, Any]:
+    evaluation = reports["evaluation"]
+    scores = evaluation["files"]["litert"]
+    runs = optional(lambda: evaluation["protocols"]) or {}
+    return {
+        "sets": {name: score(scores[name]) for name in SETS if name in scores},
+        "unseen": score(scores["test_unseen"]),
+        "runs": [row for name in PROTOCOLS for row in _runs(name, runs)],
+        "unmeasured": [name for name in ("grouped", "clean") if name not in runs],
+    }
+
+
+def _runs(protocol: str, runs: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Networks trained for one protocol; the folds of the grouped one are a single row."""
+    if protocol not in runs:
+        return []
+    found = runs[protocol]
+    if protocol == "grouped":
+        return [{"protocol": protocol, **grouped(found)}]
+    several = len(found["runs"]) > 1
+    return [
+        {
+            "protocol": protocol.removesuffix("_brief"),
+            "brief": is_brief(run),
+            "score": score(run["test"]),
+            "seed": run["seed"] if several else None,
+        }
+        for run in found["runs"]
+    ]
+
+
+def grouped(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The folds of the cross-validation: all answers together, each fold, mean and spread."""
+    return {
+        "brief": is_brief(found["runs"][0]),
+        "score": score(found["pooled"]),
+        "done": len(found["runs"]),
+        "wanted": int(found["folds_wanted"]),
+        "folds": {str(run["protocol"]): score(run["test"]) for run in found["runs"]},
+        "accuracy": (float(found["accuracy"]), maybe(found["accuracy_sd"])),
+        "balanced": (float(found["balanced_accuracy"]), maybe(found["balanced_accuracy_sd"])),
+    }
+
+
+def confusion(reports: Reports) -> Mapping[str, Any]:
+    scores = reports["evaluation"]["files"]["litert"]
+    return {name: score(scores[name]) for name in ("test_unseen", "test") if name in scores}

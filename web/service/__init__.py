@@ -1,0 +1,1 @@
+"""What all requests share: the queue for the network, readiness, samples, answers."""
