@@ -3,44 +3,28 @@
 Data contract: bytes, a path or a binary file in; float32 array (224, 224, 1), channels last,
 values in [0, 1], out. Steps, in order:
 
-1. decode with Pillow, after `model.reading.picture_guards` has checked format, size and number of
-   frames;
-2. one grey channel at the file's full bit depth, transparency over black, turned as EXIF says;
-   pictures of more than `model.reading.picture_guards.MAX_KEPT` pixels are reduced to about as
-   many;
-3. resize to 224 x 224 without keeping the aspect ratio, antialiased;
-4. map the 0.5th to the 99.5th percentile of the intensities to 0 and 1 and clip, since MRI
+1. decode one grey channel at the file's full bit depth (`model.reading.picture`);
+2. resize to 224 x 224 without keeping the aspect ratio, antialiased;
+3. map the 0.5th to the 99.5th percentile of the intensities to 0 and 1 and clip, since MRI
    intensities have no unit and depend on the scanner and the window somebody chose.
 """
 
 from __future__ import annotations
 
 import os
-import struct
-import warnings
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image
 
 from model.config import IMAGE_SIZE
-from model.reading.errors import KINDS as KINDS
 from model.reading.errors import ImageError as ImageError
-from model.reading.picture_guards import MAX_PIXELS as MAX_PIXELS
-from model.reading.picture_guards import bounded, check_picture, draft, grey, upright
+from model.reading.picture import decode as decode
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 PERCENTILES = (0.5, 99.5)
 LARGEST = 1e30
 """Of intensities: differences of larger ones would not fit into float32."""
-ORIENTATION = ExifTags.Base.Orientation
-DAMAGE = (  # what Pillow raises for broken files, by format and by where they are broken
-    ArithmeticError, EOFError, LookupError, OSError, SyntaxError, TypeError, ValueError,
-    struct.error, Image.DecompressionBombError,
-)  # fmt: skip
-
 SETTINGS = {
     "image_size": IMAGE_SIZE,
     "channels": 1,
@@ -66,42 +50,6 @@ def load_image(source: bytes | str | os.PathLike[str] | BinaryIO) -> NDArray[np.
     return prepare(decode(source))
 
 
-def decode(source: bytes | str | os.PathLike[str] | BinaryIO) -> NDArray[np.float32]:
-    """Decodes an image to one grey channel at its own size and bit depth.
-
-    Returns:
-        float32 array (height, width) in the file's own units (0 to 255 for 8-bit files).
-
-    Raises:
-        ImageError, FileNotFoundError: As `load_image`.
-    """
-    name = Path(source).name if isinstance(source, (str, os.PathLike)) else "the upload"
-    try:
-        content = _content(source)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about damage that the pixels do not depend on
-            with Image.open(bounded(content, name), formats=FORMATS) as image:
-                check_picture(image, content, name)
-                draft(image)
-                image.load()
-                return upright(grey(image), image.getexif().get(ORIENTATION))
-    except (FileNotFoundError, ImageError):
-        raise
-    except UnidentifiedImageError:
-        raise ImageError(
-            f"`image` must be one of {', '.join(FORMATS)}. Received: {name}, which is none of them",
-            kind="unsupported-format",
-        ) from None
-    except Image.DecompressionBombError:
-        raise ImageError(
-            f"`image` must have at most {MAX_PIXELS:,} pixels. "
-            f"Received: {name} with many times that",
-            kind="too-large",
-        ) from None
-    except DAMAGE as error:
-        raise ImageError(f"`image` could not be decoded. Received: {name} ({error})") from error
-
-
 def prepare(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """Resizes a grey image and maps its intensities to [0, 1].
 
@@ -116,16 +64,13 @@ def prepare(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     if pixels.ndim != 2 or pixels.size == 0:
         raise ImageError(f"`pixels` must have shape (height, width). Received: {pixels.shape}")
-    if not np.isfinite(pixels).all():
-        raise ImageError("`pixels` must be finite. Received: NaN or infinite values")
-    if (largest := float(np.abs(pixels).max())) > LARGEST:
-        pixels = pixels * np.float32(1 / largest)  # their unit does not matter
+    pixels = finite(pixels)
     if pixels.shape != (IMAGE_SIZE, IMAGE_SIZE):
         resized = Image.fromarray(pixels).resize(
             (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR
         )
         pixels = np.asarray(resized, dtype=np.float32)
-    low, high = np.percentile(pixels, PERCENTILES)
+    low, high = window(pixels)
     if high <= low:
         return np.zeros((IMAGE_SIZE, IMAGE_SIZE, 1), dtype=np.float32)
     scaled: NDArray[np.float32] = np.clip((pixels - low) / (high - low), 0.0, 1.0).astype(
@@ -134,9 +79,19 @@ def prepare(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     return scaled[:, :, np.newaxis]  # (224, 224, 1)
 
 
-def _content(source: bytes | str | os.PathLike[str] | BinaryIO) -> bytes:
-    if isinstance(source, bytes):
-        return source
-    if isinstance(source, (str, os.PathLike)):
-        return Path(source).read_bytes()
-    return source.read()
+def finite(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same picture, its values small enough that float32 holds their differences.
+
+    Raises:
+        ImageError: A value is not finite.
+    """
+    if not np.isfinite(pixels).all():
+        raise ImageError("`pixels` must be finite. Received: NaN or infinite values")
+    largest = float(np.abs(pixels).max())
+    return pixels * np.float32(1 / largest) if largest > LARGEST else pixels
+
+
+def window(pixels: NDArray[np.float32]) -> tuple[np.float64, np.float64]:
+    """The intensities that become black and white."""
+    low, high = np.percentile(pixels, PERCENTILES)
+    return low, high

@@ -29,7 +29,7 @@ from pydicom.uid import (
 
 from model.preprocessing import prepare
 from model.reading.errors import KINDS, ImageError
-from model.reading.scan import read_scan
+from model.reading.open_scan import read_scan
 
 SIDE = 12
 
@@ -44,9 +44,9 @@ def read_or_refuse(content: bytes) -> bool:
     try:
         scan = read_scan(content)
         for plane in (None, *scan.planes)[bool(scan.planes) :]:
-            count = scan.count(plane)
-            for index in sorted({0, count - 1}):
-                found = prepare(scan.pixels(plane, index))
+            slices = scan.slices(plane, "all")
+            for one in slices[:1] + slices[-1:]:
+                found = prepare(one.pixels())
                 assert found.shape == (224, 224, 1), found.shape
                 assert found.dtype == np.float32, found.dtype
                 assert 0 <= found.min() <= found.max() <= 1, (found.min(), found.max())

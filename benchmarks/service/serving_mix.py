@@ -15,7 +15,7 @@ from benchmarks.service.serving_files import bad_files, good_files
 from benchmarks.service.serving_load import Ask, Check, is_problem, upload
 from model.inference.classifier import Classifier, Prediction
 from model.preprocessing import load_image, prepare
-from model.reading.scan import read_scan
+from model.reading.open_scan import read_scan
 
 ROOT = Path(__file__).resolve().parents[2]
 GALLERY = ROOT / "data" / "samples"
@@ -67,8 +67,8 @@ def predicts(expected: Prediction, *, with_map: bool = False) -> Check:
 def classify(classifier: Classifier, content: bytes) -> Prediction:
     """What the service should say of an upload: of its middle slice."""
     scan = read_scan(content)
-    plane = scan.choose_plane(None)
-    return classifier.predict(prepare(scan.pixels(plane, scan.choose_slice(plane, None))))
+    (middle,) = scan.slices()
+    return classifier.predict(prepare(middle.pixels()))
 
 
 def catalogue() -> Catalogue:

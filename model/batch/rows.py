@@ -18,7 +18,7 @@ from model.config import CLASS_NAMES
 from model.inference.answer_text import reason
 from model.inference.classifier import Classifier, Prediction, answer_fields
 from model.preprocessing import ImageError, prepare
-from model.reading.scan import read_scan
+from model.reading.open_scan import read_scan
 
 PROBABILITY = "probability_"
 ANSWER = (
@@ -47,15 +47,14 @@ def rows_of(source: Source, classifier: Classifier, plane: str) -> Iterator[dict
         content = read_source(source)
         common["sha256"] = hashlib.sha256(content).hexdigest()
         scan = read_scan(content)
-        cut = scan.choose_plane(plane if scan.planes else None)
-        count = scan.count(cut)
+        slices = scan.slices(plane if scan.planes else None, "all")
     except _DAMAGE as error:
         yield failed(common, error, classifier.sha256)
         return
-    for index in range(count):
-        place = common | {"plane": cut, "slice": index if count > 1 else None}
+    for one in slices:
+        place = common | {"plane": one.plane, "slice": one.number}
         try:
-            found = classifier.predict(prepare(scan.pixels(cut, index)))
+            found = classifier.predict(prepare(one.pixels()))
         except _DAMAGE as error:
             yield failed(place, error, classifier.sha256)
         else:

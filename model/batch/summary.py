@@ -26,7 +26,7 @@ from model.config import CLASS_NAMES
 from model.inference.answer_text import TITLES
 from model.inference.trust import RULE
 from model.preprocessing import ImageError, prepare
-from model.reading.scan import read_scan
+from model.reading.open_scan import read_scan
 
 LEAST_CERTAIN = 24
 SHOWN_ERRORS = 100
@@ -176,7 +176,8 @@ def _thumbnail(row: dict[str, Any]) -> str | None:
     """What the network saw, as a `data:` address; None where the source is gone or changed."""
     try:
         scan = read_scan(read_source(find_source(row["path"])))
-        image = prepare(scan.pixels(row["plane"], row["slice"] or 0))[:, :, 0]
+        (one,) = scan.slices(row["plane"], row["slice"] or 0)
+        image = prepare(one.pixels())[:, :, 0]
     except (ImageError, OSError, LookupError):
         return None
     picture = Image.fromarray(np.rint(image * 255).astype(np.uint8))

@@ -29,7 +29,7 @@ from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from model.reading.errors import ImageError
-from model.reading.scan import MAX_VOLUME_BYTES, PLANES, Scan, as_square, check_size, is_nifti
+from model.reading.scan import GZIP, MAX_VOLUME_BYTES, PLANES, Scan, as_square, check_size, is_nifti
 
 MAX_UNPACKED_BYTES = 256 * 2**20
 """Of a decompressed file with all its volumes: what a host unpacks in a few seconds."""
@@ -39,7 +39,6 @@ DAMAGE = (
 )  # fmt: skip
 
 _OUT_AXIS = {"sagittal": 0, "coronal": 1, "axial": 2}  # of nibabel's right-anterior-superior order
-_GZIP = b"\x1f\x8b"
 _HEADERS: dict[int, Any] = {
     348: Nifti1Header,
     540: Nifti2Header,
@@ -55,7 +54,7 @@ class NiftiScan(Scan):
     frames = 1
 
     def __init__(self, content: bytes) -> None:
-        packed = content.startswith(_GZIP)
+        packed = content.startswith(GZIP)
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")  # about header fields that are not read here

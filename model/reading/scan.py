@@ -1,20 +1,21 @@
-"""Any uploaded file as slices: pictures, DICOM and NIfTI, told apart by their content.
+"""What every file is once it is open: a scan, which gives its slices.
 
-Data contract: bytes in; slices float32 (height, width), any finite range, out, ready for
-`model.preprocessing.prepare`. Nothing is written to disk, and no name or tag of the file is kept.
+Data contract: slices are float32 (height, width) of any range, ready for
+`model.preprocessing.prepare`. Pictures have one; DICOM files have frames; NIfTI volumes are cut
+in three planes.
 """
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.preprocessing import FORMATS, decode
 from model.reading.errors import ImageError
 
 PLANES = ("axial", "coronal", "sagittal")
@@ -26,16 +27,7 @@ MAX_VOXELS = 2**27
 MAX_VOLUME_BYTES = 64 * 2**20
 """Of what is held of a file at a time: 256 slices of 256 x 256 in 32 bits."""
 
-_GZIP = b"\x1f\x8b"
-_FOREIGN = (  # how files begin that people take for one of these, and what to do with them
-    (rb"PK(\x03\x04|\x05\x06)", "a zip archive; unpack it and send the files in it"),
-    (rb"....ftyp(heic|heix|mif1|msf1|avif)", "HEIC or AVIF; save it as JPEG or PNG"),
-    (rb"%PDF", "PDF; save its picture as PNG"),
-    (rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*<svg", "SVG; save it as PNG"),
-    (rb"\s*<(!doctype html|html|script)", "a web page; save its picture itself"),
-    (rb".{257}ustar", "a tar archive; unpack it and send the files in it"),
-)
-_DICOM_MARK = slice(128, 132)
+GZIP = b"\x1f\x8b"
 
 
 class Scan(ABC):
@@ -51,37 +43,37 @@ class Scan(ABC):
     planes: Mapping[str, int]
     frames: int
 
-    def count(self, plane: str | None) -> int:
-        """Slices in a plane; `plane` is None for a file without planes."""
-        return self.frames if plane is None else self.planes[plane]
+    def slices(
+        self, plane: str | None = None, wanted: int | range | Literal["all"] | None = None
+    ) -> list[Slice]:
+        """The slices to look at; they are decoded when their pixels are asked for.
 
-    def choose_plane(self, wanted: str | None) -> str | None:
-        """The plane to cut: the one wanted, or axial; None for a file without planes.
+        Args:
+            plane: How to cut a volume; by default axial.
+            wanted: One slice, a range of them, or "all"; by default the middle one.
 
         Raises:
-            ImageError: A plane is wanted of a file that has none.
+            ImageError: A plane is wanted of a file that has none, or there is no such slice.
         """
-        if self.planes:
-            return wanted or PLANES[0]
-        if wanted is not None:
+        if plane is not None and not self.planes:
             raise ImageError(
                 "`plane` can be chosen for NIfTI volumes alone. "
-                f"Received: {wanted!r} for a file without planes"
+                f"Received: {plane!r} for a file without planes"
             )
-        return None
-
-    def choose_slice(self, plane: str | None, wanted: int | None) -> int:
-        """The slice wanted, or the middle one.
-
-        Raises:
-            ImageError: There is no such slice.
-        """
-        count = self.count(plane)
-        if wanted is None:
-            return count // 2
-        if not 0 <= wanted < count:
-            raise ImageError(f"`slice` must be in 0..{count - 1} for this file. Received: {wanted}")
-        return wanted
+        if self.planes:
+            plane = plane or PLANES[0]
+        count = self.frames if plane is None else self.planes[plane]
+        if wanted == "all":
+            wanted = range(count)
+        elif not isinstance(wanted, range):
+            index = count // 2 if wanted is None else wanted
+            wanted = range(index, index + 1)
+        if wanted[0] < 0 or wanted[-1] >= count:
+            received = wanted[0] if wanted[0] < 0 else wanted[-1]
+            raise ImageError(
+                f"`slice` must be in 0..{count - 1} for this file. Received: {received}"
+            )
+        return [Slice(self, plane, index, count) for index in wanted]
 
     @abstractmethod
     def pixels(self, plane: str | None, index: int) -> NDArray[np.float32]:
@@ -92,76 +84,38 @@ class Scan(ABC):
         """
 
 
-class Picture(Scan):
-    """A file that Pillow reads."""
+@dataclass(frozen=True)
+class Slice:
+    """One slice of a scan, not yet decoded.
 
-    kind = "image"
-    frames = 1
-
-    def __init__(self, content: bytes) -> None:
-        self.planes = {}
-        try:
-            self._pixels = decode(content)
-        except ImageError as error:
-            if error.kind != "unsupported-format":
-                raise
-            raise ImageError(
-                f"`file` must be one of {', '.join((*FORMATS, 'DICOM'))} and NIfTI, or a gzipped "
-                f"NIfTI. Received: {len(content):,} bytes of {_known(content) or 'none of these'}",
-                kind=error.kind,
-            ) from None
-
-    def pixels(self, plane: str | None, index: int) -> NDArray[np.float32]:
-        return self._pixels
-
-
-def read_scan(content: bytes) -> Scan:
-    """Reads a file by what it holds, whatever its name.
-
-    Args:
-        content: The file.
-
-    Returns:
-        The scan; slices of large files are decoded when asked for.
-
-    Raises:
-        ImageError: It is empty, of no known kind, damaged or too large.
+    Attributes:
+        plane: How it is cut; None for a file without planes.
+        index: Its number, from 0.
+        count: Slices of the scan in this plane.
     """
-    if not content:
-        raise ImageError("`file` must not be empty. Received: 0 bytes")
-    # These libraries take seconds to import on a small host, and most uploads need neither.
-    if _is_dicom(content):
-        from model.reading.dicom import DicomScan
 
-        return DicomScan(content)
-    if has_slices(content):
-        from model.reading.nifti import NiftiScan
+    scan: Scan
+    plane: str | None
+    index: int
+    count: int
 
-        return NiftiScan(content)
-    return Picture(content)
+    @property
+    def number(self) -> int | None:
+        """`index`, or None where the file has no other slice."""
+        return self.index if self.count > 1 else None
 
+    def pixels(self) -> NDArray[np.float32]:
+        """float32 (height, width).
 
-def has_slices(content: bytes) -> bool:
-    """Whether this is DICOM or NIfTI, whose slices are decoded when they are asked for."""
-    return _is_dicom(content) or content.startswith(_GZIP) or is_nifti(content)
-
-
-def _is_dicom(content: bytes) -> bool:
-    return content[_DICOM_MARK] == b"DICM"
+        Raises:
+            ImageError: It cannot be decoded.
+        """
+        return self.scan.pixels(self.plane, self.index)
 
 
 def is_nifti(content: bytes) -> bool:
     """Whether decompressed bytes start as NIfTI-1 or NIfTI-2 does."""
     return content[344:348] in (b"n+1\0", b"ni1\0") or content[4:8] in (b"n+2\0", b"ni2\0")
-
-
-def _known(content: bytes) -> str | None:
-    """What a file that cannot be read is, where that helps."""
-    head = content[:1024]
-    for start, advice in _FOREIGN:
-        if re.match(start, head, re.DOTALL | re.IGNORECASE):
-            return advice
-    return None
 
 
 def as_square(

@@ -15,6 +15,7 @@ from PIL import Image
 from model import preprocessing
 from model.preprocessing import SETTINGS, ImageError, decode, load_image, prepare
 from model.reading import picture_guards
+from model.reading.picture import FORMATS
 
 COLUMNS = np.arange(224, dtype=np.float32)
 
@@ -189,7 +190,7 @@ def test_an_image_is_turned_as_exif_says(orientation: int) -> None:
 # sources
 
 
-@pytest.mark.parametrize("file_format", preprocessing.FORMATS)
+@pytest.mark.parametrize("file_format", FORMATS)
 def test_bytes_path_and_file_give_the_same(file_format: str, tmp_path: Path) -> None:
     content = encode(Image.fromarray(picture(50, 70)), file_format)
     path = tmp_path / "scan"
@@ -280,7 +281,7 @@ def test_bytes_changed_at_random_are_read_or_refused(file_format: str) -> None:
 
 
 def test_the_limit_is_twenty_million_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert preprocessing.MAX_PIXELS == 20_000_000
+    assert picture_guards.MAX_PIXELS == 20_000_000
     with pytest.raises(ImageError, match=r"at most 20,000,000 pixels as PNG.*5000 x 4001"):
         load_image(png_header(5000, 4001))
     monkeypatch.setattr(picture_guards, "MAX_PIXELS", 600)

@@ -19,9 +19,10 @@ from PIL import Image
 from werkzeug.datastructures import FileStorage
 
 from model.inference.answer_text import N_
-from model.preprocessing import LARGEST, PERCENTILES, prepare
+from model.preprocessing import finite, prepare, window
 from model.reading.errors import ImageError
-from model.reading.scan import Scan, has_slices, read_scan
+from model.reading.open_scan import has_slices, read_scan
+from model.reading.scan import Scan
 from web.api.answers import model_fields, prediction_fields
 from web.api.errors import problem
 from web.api.schemas import PlaneQuery, PredictionsQuery, load_query
@@ -91,15 +92,15 @@ def slices() -> Response | tuple[Response, int]:
 def _slices(name: str, content: bytes, query: dict[str, Any]) -> Response | tuple[Response, int]:
     try:
         scan = read_scan(content)
-        plane = scan.choose_plane(query["plane"])
+        chosen = scan.slices(query["plane"], "all")
         found = [
-            {"slice": k, "preview": _preview(scan.pixels(plane, k), THUMBNAIL_SIDE, quality=70)}
-            for k in range(scan.count(plane))
+            {"slice": one.index, "preview": _preview(one.pixels(), THUMBNAIL_SIDE, quality=70)}
+            for one in chosen
         ]
     except ImageError as error:
         return _all_failed([{"filename": name, "error": _file_error(error)}], [error.kind])
     return jsonify(
-        filename=name, kind=scan.kind, planes=dict(scan.planes), plane=plane, slices=found
+        filename=name, kind=scan.kind, planes=dict(scan.planes), plane=chosen[0].plane, slices=found
     )
 
 
@@ -163,33 +164,15 @@ def _answers(name: str, content: bytes, query: dict[str, Any]) -> list[dict[str,
 def _prepared(
     scan: Scan, query: dict[str, Any]
 ) -> Iterator[tuple[NDArray[np.float32], dict[str, Any]]]:
-    """What the network is to see of a file, and what is said of it besides."""
-    plane = scan.choose_plane(query["plane"])
-    count = scan.count(plane)
-    chosen = _chosen(scan, plane, query["slice"])
+    """The chosen slices as the network sees them, each with the answer's fields about it."""
+    chosen = scan.slices(query["plane"], query["slice"])
     _check_pictures(len(chosen), query)
-    for index in chosen:
-        pixels = scan.pixels(plane, index)
-        about: dict[str, Any] = {"plane": plane, "slices": count}
-        about["slice"] = index if count > 1 else None
+    for one in chosen:
+        pixels = one.pixels()
+        about: dict[str, Any] = {"plane": one.plane, "slices": one.count, "slice": one.number}
         if query["preview"]:
             about["preview"] = _preview(pixels, PREVIEW_SIDE, quality=88)
         yield prepare(pixels), about
-
-
-def _chosen(scan: Scan, plane: str | None, wanted: int | str | range | None) -> range:
-    """The slices to read.
-
-    Raises:
-        ImageError: There are no such slices.
-    """
-    if isinstance(wanted, str):
-        return range(scan.count(plane))
-    if isinstance(wanted, range):
-        scan.choose_slice(plane, wanted[-1])
-        return wanted
-    index = scan.choose_slice(plane, wanted)
-    return range(index, index + 1)
 
 
 def _check_pictures(slices: int, query: dict[str, Any]) -> None:
@@ -212,13 +195,10 @@ def _preview(pixels: NDArray[np.float32], side: int, *, quality: int) -> dict[st
     """The slice as a WebP of at most `side` pixels, in the window that the network sees.
 
     Raises:
-        ImageError: A value is not finite; `prepare` says the same.
+        ImageError: A value is not finite.
     """
-    if not np.isfinite(pixels).all():
-        raise ImageError("`file` must have finite values. Received: NaN or infinite values")
-    if (largest := float(np.abs(pixels).max())) > LARGEST:
-        pixels = pixels * np.float32(1 / largest)
-    low, high = (float(value) for value in np.percentile(pixels, PERCENTILES))
+    pixels = finite(pixels)
+    low, high = (float(value) for value in window(pixels))
     scaled = (pixels - low) * np.float32(255 / max(high - low, 1e-12))  # float32, as the pixels
     picture = Image.fromarray(np.rint(np.clip(scaled, 0, 255)).astype(np.uint8))
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)

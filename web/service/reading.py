@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from contextlib import AbstractContextManager
 
-from model.reading.scan import has_slices
+from model.reading.open_scan import has_slices
 
 
 class Reading:

@@ -36,7 +36,7 @@ from benchmarks.service.slopes import Sample
 from benchmarks.service.wrk import Throughput, WrkError, parse
 from model.inference.classifier import Prediction
 from model.preprocessing import ImageError
-from model.reading.scan import read_scan
+from model.reading.open_scan import read_scan
 
 PROBLEM = json.dumps({"detail": "`file` must not be empty. Received: 0 bytes"}).encode()
 
@@ -185,8 +185,8 @@ def test_good_files_are_read() -> None:
     for kind, files in good_files(1).items():
         ((_, content),) = files
         scan = read_scan(content)
-        plane = scan.choose_plane(None)
-        pixels = scan.pixels(plane, scan.choose_slice(plane, None))
+        (middle,) = scan.slices()
+        pixels = middle.pixels()
         assert pixels.std() > 1, kind
     photo = Image.open(io.BytesIO(good_files(1)["photo"][0][1]))
     assert photo.width * photo.height == 12_000_000
@@ -196,7 +196,7 @@ def test_good_files_are_read() -> None:
 def test_bad_files_are_refused(name: str) -> None:
     def read(content: bytes) -> None:
         scan = read_scan(content)
-        scan.pixels(scan.choose_plane(None), 0)
+        scan.slices(None, 0)[0].pixels()
 
     with pytest.raises(ImageError):
         read(bad_files()[name][1])

@@ -41,7 +41,7 @@ from model.config import CLASS_NAMES
 from model.inference.answer_text import NOT_AN_MRI, reason
 from model.inference.classifier import DEFAULT_MODEL_PATH, Classifier, ModelFileError, Prediction
 from model.preprocessing import load_image, prepare
-from model.reading.scan import read_scan
+from model.reading.open_scan import read_scan
 from tests.scan_files import dicom, nifti
 from web.pages import display
 

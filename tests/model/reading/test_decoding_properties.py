@@ -14,7 +14,8 @@ from benchmarks.service import decoding
 from benchmarks.service.decoding import read_or_refuse, seeds
 from model.preprocessing import prepare
 from model.reading.errors import KINDS, ImageError
-from model.reading.scan import as_square, read_scan
+from model.reading.open_scan import read_scan
+from model.reading.scan import as_square
 from tests.scan_files import dicom, nifti
 
 settings.register_profile(
@@ -119,8 +120,7 @@ def test_any_finite_slice(values: list[float], rows: int, spacing: tuple[float, 
 def test_every_seed_is_read() -> None:
     for name, content in SEEDS.items():
         scan = read_scan(content)
-        plane = scan.choose_plane(None)
-        assert prepare(scan.pixels(plane, 0)).shape == (224, 224, 1), name
+        assert prepare(scan.slices(None, 0)[0].pixels()).shape == (224, 224, 1), name
 
 
 def test_what_is_no_image_error_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from model.preprocessing import ImageError
-from model.reading.scan import MAX_SIDE, MAX_SLICES, as_square, check_size, read_scan
+from model.reading.open_scan import read_scan
+from model.reading.scan import MAX_SIDE, MAX_SLICES, as_square, check_size
 from tests.scan_files import dicom, nifti, png, white_share
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -29,7 +30,8 @@ def test_kinds_are_told_by_content() -> None:
 def test_a_picture_needs_no_scan_libraries() -> None:
     """They take seconds to import on a small host."""
     program = (
-        "import sys; from model.reading.scan import read_scan; read_scan(sys.stdin.buffer.read()); "
+        "import sys; from model.reading.open_scan import read_scan; "
+        "read_scan(sys.stdin.buffer.read()); "
         "print(sorted({'nibabel', 'pydicom'} & set(sys.modules)))"
     )
     done = subprocess.run(
@@ -57,19 +59,23 @@ def test_an_unknown_kind_names_those_that_are_known() -> None:
 def test_planes_and_slices_are_chosen() -> None:
     volume = read_scan(nifti(np.zeros((3, 4, 5), np.int16)))
     assert volume.planes == {"axial": 5, "coronal": 4, "sagittal": 3}
-    assert volume.choose_plane(None) == "axial"
-    assert volume.choose_plane("coronal") == "coronal"
-    assert volume.choose_slice("axial", None) == 2
-    assert volume.choose_slice("axial", 4) == 4
-    with pytest.raises(ImageError, match=r"must be in 0..4 for this file. Received: 5"):
-        volume.choose_slice("axial", 5)
+    assert [(s.plane, s.index, s.count) for s in volume.slices()] == [("axial", 2, 5)]
+    assert [(s.plane, s.index) for s in volume.slices("coronal")] == [("coronal", 2)]
+    assert [s.index for s in volume.slices("axial", 4)] == [4]
+    assert [s.index for s in volume.slices("axial", range(1, 4))] == [1, 2, 3]
+    assert [s.number for s in volume.slices("axial", "all")] == [0, 1, 2, 3, 4]
+    for wanted in (5, range(3, 6)):
+        with pytest.raises(ImageError, match=r"must be in 0..4 for this file. Received: 5"):
+            volume.slices("axial", wanted)
+    with pytest.raises(ImageError, match=r"must be in 0..4 for this file. Received: -1"):
+        volume.slices("axial", -1)
 
 
 def test_a_picture_has_no_planes() -> None:
     picture = read_scan(png(white_share(1)))
-    assert picture.choose_plane(None) is None
+    assert [(s.plane, s.number, s.count) for s in picture.slices()] == [(None, None, 1)]
     with pytest.raises(ImageError, match=r"NIfTI volumes alone. Received: 'axial'"):
-        picture.choose_plane("axial")
+        picture.slices("axial")
 
 
 def test_a_slice_is_padded_to_a_square_with_its_darkest_value() -> None:

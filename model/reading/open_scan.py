@@ -1,0 +1,48 @@
+"""Any file as slices: told by its content, whatever its name.
+
+Data contract: bytes in, a `model.reading.scan.Scan` out. Nothing is written to disk, and no name
+or tag of the file is kept.
+"""
+
+from __future__ import annotations
+
+from model.reading.errors import ImageError
+from model.reading.picture import Picture
+from model.reading.scan import GZIP, Scan, is_nifti
+
+_DICOM_MARK = slice(128, 132)
+
+
+def read_scan(content: bytes) -> Scan:
+    """Reads a file by what it holds, whatever its name.
+
+    Args:
+        content: The file.
+
+    Returns:
+        The scan; slices of large files are decoded when asked for.
+
+    Raises:
+        ImageError: It is empty, of no known kind, damaged or too large.
+    """
+    if not content:
+        raise ImageError("`file` must not be empty. Received: 0 bytes")
+    # These libraries take seconds to import on a small host, and most uploads need neither.
+    if _is_dicom(content):
+        from model.reading.dicom import DicomScan
+
+        return DicomScan(content)
+    if has_slices(content):
+        from model.reading.nifti import NiftiScan
+
+        return NiftiScan(content)
+    return Picture(content)
+
+
+def has_slices(content: bytes) -> bool:
+    """Whether this is DICOM or NIfTI, whose slices are decoded when they are asked for."""
+    return _is_dicom(content) or content.startswith(GZIP) or is_nifti(content)
+
+
+def _is_dicom(content: bytes) -> bool:
+    return content[_DICOM_MARK] == b"DICM"

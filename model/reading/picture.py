@@ -1,0 +1,122 @@
+"""Pictures: one grey channel at its own size and bit depth, with Pillow.
+
+Decodes after `model.reading.picture_guards` has checked format, size and number of frames.
+Transparency is shown over black, and pictures are turned as EXIF says. Those of more than
+`MAX_KEPT` pixels are reduced to about as many.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import warnings
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from model.reading.errors import ImageError
+from model.reading.picture_guards import (
+    MAX_PIXELS,
+    bounded,
+    check_picture,
+    draft,
+    grey,
+    upright,
+)
+from model.reading.scan import Scan
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+ORIENTATION = ExifTags.Base.Orientation
+DAMAGE = (  # what Pillow raises for broken files, by format and by where they are broken
+    ArithmeticError, EOFError, LookupError, OSError, SyntaxError, TypeError, ValueError,
+    struct.error, Image.DecompressionBombError,
+)  # fmt: skip
+_FOREIGN = (  # how files begin that people take for one of these, and what to do with them
+    (rb"PK(\x03\x04|\x05\x06)", "a zip archive; unpack it and send the files in it"),
+    (rb"....ftyp(heic|heix|mif1|msf1|avif)", "HEIC or AVIF; save it as JPEG or PNG"),
+    (rb"%PDF", "PDF; save its picture as PNG"),
+    (rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*<svg", "SVG; save it as PNG"),
+    (rb"\s*<(!doctype html|html|script)", "a web page; save its picture itself"),
+    (rb".{257}ustar", "a tar archive; unpack it and send the files in it"),
+)
+
+
+class Picture(Scan):
+    """A file that Pillow reads."""
+
+    kind = "image"
+    frames = 1
+
+    def __init__(self, content: bytes) -> None:
+        self.planes = {}
+        try:
+            self._pixels = decode(content)
+        except ImageError as error:
+            if error.kind != "unsupported-format":
+                raise
+            raise ImageError(
+                f"`file` must be one of {', '.join((*FORMATS, 'DICOM'))} and NIfTI, or a gzipped "
+                f"NIfTI. Received: {len(content):,} bytes of {_known(content) or 'none of these'}",
+                kind=error.kind,
+            ) from None
+
+    def pixels(self, plane: str | None, index: int) -> NDArray[np.float32]:
+        return self._pixels
+
+
+def decode(source: bytes | str | os.PathLike[str] | BinaryIO) -> NDArray[np.float32]:
+    """Decodes an image to one grey channel at its own size and bit depth.
+
+    Returns:
+        float32 array (height, width) in the file's own units (0 to 255 for 8-bit files).
+
+    Raises:
+        ImageError: Not an image of a supported format, damaged, or too large.
+        FileNotFoundError: `source` is a path and there is no such file.
+    """
+    name = Path(source).name if isinstance(source, (str, os.PathLike)) else "the upload"
+    try:
+        content = _content(source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about damage that the pixels do not depend on
+            with Image.open(bounded(content, name), formats=FORMATS) as image:
+                check_picture(image, content, name)
+                draft(image)
+                image.load()
+                return upright(grey(image), image.getexif().get(ORIENTATION))
+    except (FileNotFoundError, ImageError):
+        raise
+    except UnidentifiedImageError:
+        raise ImageError(
+            f"`image` must be one of {', '.join(FORMATS)}. Received: {name}, which is none of them",
+            kind="unsupported-format",
+        ) from None
+    except Image.DecompressionBombError:
+        raise ImageError(
+            f"`image` must have at most {MAX_PIXELS:,} pixels. "
+            f"Received: {name} with many times that",
+            kind="too-large",
+        ) from None
+    except DAMAGE as error:
+        raise ImageError(f"`image` could not be decoded. Received: {name} ({error})") from error
+
+
+def _known(content: bytes) -> str | None:
+    """What a file that cannot be read is, where that helps."""
+    head = content[:1024]
+    for start, advice in _FOREIGN:
+        if re.match(start, head, re.DOTALL | re.IGNORECASE):
+            return advice
+    return None
+
+
+def _content(source: bytes | str | os.PathLike[str] | BinaryIO) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    if isinstance(source, (str, os.PathLike)):
+        return Path(source).read_bytes()
+    return source.read()
