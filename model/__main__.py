@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from data.dataset.division import MANIFEST, PROTOCOLS
-from model.config import ARTIFACTS, PRECISIONS, QUANTIZATIONS, RECIPES
+from model.config import ARTIFACTS, PRECISIONS, QUANTIZATIONS, TrainingConfig
 from model.inference.classifier import DEFAULT_MODEL_PATH, ModelFileError
 from model.preprocessing import ImageError
 from model.reading.scan import PLANES
@@ -53,21 +53,23 @@ def _audit(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from data.dataset.collections import load_collections
     from data.dataset.division import load_manifest
     from data.dataset.protocols import load_parts
     from data.outlines.outlined import outlines_of
     from model.training.train import train
 
-    names = ("epochs", "learning_rate", "seed", "precision", "phantom_share", "phantom_seed")
+    names = ("epochs", "seed", "precision")
     changes = {name: value for name in names if (value := getattr(options, name)) is not None}
-    config = replace(RECIPES[options.stage], **changes)
+    config = replace(TrainingConfig(), **changes)
     outlines = outlines_of(options.data, options.outlines) if options.outlines else None
     parts = load_parts(
         options.data, load_manifest(options.splits), options.protocol, cache=options.cache
     )
     result = train(
         config, parts.training, parts.validation, options.out,
-        protocol=options.protocol, outlines=outlines, init=options.init,
+        protocol=options.protocol, outlines=outlines,
+        collections=load_collections(options.also) if options.also else None,
         devices=options.devices, workers=options.workers,
     )  # fmt: skip
     accuracy, finished = result.history[-1]["val_accuracy"], result.folder / "model.keras"
@@ -219,6 +221,13 @@ def _add_outlines(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def _add_collections(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--also", type=Path, nargs="+", metavar="DIR",
+        help="other collections of MRIs, COLLECTION/CLASS/*, or folders of such",
+    )  # fmt: skip
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -246,21 +255,11 @@ def _parser() -> argparse.ArgumentParser:
         help="which images to train and validate on",
     )  # fmt: skip
     _add_outlines(train)
+    _add_collections(train)
     train.add_argument("--splits", type=Path, default=MANIFEST, help="the dataset's division")
-    train.add_argument(
-        "--stage", choices=tuple(RECIPES), default="counterfactuals",
-        help="whose settings to take; the others given here come on top",
-    )  # fmt: skip
-    train.add_argument(
-        "--init", type=Path,
-        help="finished run of the same protocol to start from: the stage before",
-    )  # fmt: skip
     train.add_argument("--epochs", type=int)
-    train.add_argument("--learning-rate", type=float, help="its peak")
     train.add_argument("--seed", type=int)
     train.add_argument("--precision", choices=PRECISIONS)
-    train.add_argument("--phantom-share", type=float, help="share of draws that are phantoms")
-    train.add_argument("--phantom-seed", type=int, help="seed of the first of their pool")
     train.add_argument(
         "--devices", type=_devices, default=1, metavar="N",
         help="devices that share each batch, or all; several on JAX alone",

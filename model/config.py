@@ -49,9 +49,9 @@ class ArchitectureConfig:
     """
 
     filters: tuple[int, ...] = (128, 128, 128, 128, 256, 256, 256, 256)
-    strides: tuple[int, ...] = (2, 2, 1, 1, 1, 1, 1, 1)
-    pools: tuple[int, ...] = (2, 1, 1, 2, 1, 1, 2, 2)
-    lesion_layer: int = 7
+    strides: tuple[int, ...] = (2, 1, 1, 1, 1, 1, 1, 1)
+    pools: tuple[int, ...] = (4, 1, 2, 1, 1, 2, 1, 2)
+    lesion_layer: int = 6
     hidden: tuple[int, ...] = (484, 284)
     dropout: float = 0.2
 
@@ -72,19 +72,26 @@ class ArchitectureConfig:
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """What happens to each training image, anew in each epoch.
+    """What happens to each training image, anew in each epoch and alike for every class.
 
     The first seven are arguments of Keras's `ImageDataGenerator` under its own names; the others
     are shares of the images, in [0, 1]:
 
     Attributes:
+        recolor: The tumor made brighter or darker, where an outline is known.
+        strip: Without skull and scalp.
+        curve: With other tones, up to those of another contrast.
+        frame: Cut or padded to another frame around the head.
+        background: With grey air, or a frame around the picture.
+        marks: With letters near the rim, as viewers print them.
+        turn: Turned by quarters, and mirrored.
         degrade: Resampled and JPEG-compressed, because the same MRI reaches users at several
             sizes and qualities.
-        gamma: Given another tone curve.
+        gamma: Given another tone curve, a power.
         bias_field: Given a smooth brightness field, as receive coils leave it.
         blur: Blurred.
         noise: Given Gaussian noise.
-        elastic: Bent by a smooth random field, a few pixels far, as no two heads or tumours are
+        elastic: Bent by a smooth random field, a few pixels far, as no two heads or tumors are
             of one shape.
     """
 
@@ -95,49 +102,67 @@ class AugmentationConfig:
     shear_range: float = 6.0
     horizontal_flip: bool = True
     brightness_range: tuple[float, float] = (0.8, 1.2)
+    recolor: float = 0.15
+    strip: float = 0.15
+    curve: float = 0.3
+    frame: float = 0.5
+    background: float = 0.12
+    marks: float = 0.06
+    turn: float = 0.06
     degrade: float = 0.3
     gamma: float = 0.2
-    bias_field: float = 0.12
-    blur: float = 0.12
-    noise: float = 0.12
-    elastic: float = 0.0
+    bias_field: float = 0.15
+    blur: float = 0.2
+    noise: float = 0.15
+    elastic: float = 0.2
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """Everything that decides the outcome of a training run.
 
+    An epoch shows each image of the dataset once. The other draws, of collections, phantoms and
+    grafts, come on top, so that they are the shares given here of all draws.
+
     Attributes:
         epochs: Passes over the training part.
         batch_size: Images a step.
         learning_rate: Peak of the Adamax learning rate: half an epoch of warm-up, then a
             cosine down to a two-hundredth of it.
+        collection_share: Share of the draws that are images of other collections, in [0, 1).
+        graft_share: Share that are healthy heads with a tumor of another image blended in, or a
+            patch of healthy tissue, in [0, 1).
+        graft_controls: Share of the grafts that are of healthy tissue, in [0, 1].
         phantom_share: Share of the draws that are synthetic phantoms, in [0, 1).
-        phantoms_per_class: Size of the pool of phantoms that are drawn from; each tumour comes
-            with its tumour-free twin.
+        phantoms_per_class: Size of the pool of phantoms that are drawn from; each tumor comes
+            with its tumor-free twin.
         phantom_seed: First seed of that pool. The gallery's phantoms have seeds of
             1,000,000 and more, the evaluation's 2,000,000 and more.
-        paint_out_share: Share of the draws of an outlined tumour image in which the tumour is
+        paint_out_share: Share of the draws of an outlined tumor image in which the tumor is
             painted out and the label is `notumor`, in [0, 1].
-        control_share: Share in which a patch beside the tumour is painted out and the label stays.
+        control_share: Share in which a patch beside the tumor is painted out and the label stays.
+        ramp: Share of the epochs over which the two shares of painted images grow from zero:
+            what is not there is learned after what is.
         lesion_loss_weight: Weight of the lesion head's loss against the classification's.
         lesion_cell_weight: How much more a cell inside a lesion counts than one outside.
-        label_smoothing: Share of each label that is spread over the classes, in [0, 1).
         seed: Seed of weights, order and augmentation.
         precision: "auto", "float32" or "mixed_bfloat16".
     """
 
-    epochs: int = 32
+    epochs: int = 24
     batch_size: int = 32
-    learning_rate: float = 1e-3
-    phantom_share: float = 0.18
-    phantoms_per_class: int = 500
+    learning_rate: float = 2e-3
+    collection_share: float = 0.24
+    graft_share: float = 0.14
+    graft_controls: float = 0.4
+    phantom_share: float = 0.16
+    phantoms_per_class: int = 900
     phantom_seed: int = 10_000
-    paint_out_share: float = 0.2
-    control_share: float = 0.16
+    paint_out_share: float = 0.14
+    control_share: float = 0.12
+    ramp: float = 0.3
     lesion_loss_weight: float = 1.0
     lesion_cell_weight: float = 8.0
-    label_smoothing: float = 0.0
     seed: int = 1
     precision: str = "auto"
     architecture: ArchitectureConfig = dataclasses.field(default_factory=ArchitectureConfig)
@@ -147,9 +172,15 @@ class TrainingConfig:
         for name in ("epochs", "batch_size", "phantoms_per_class"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received: {getattr(self, name)}")
-        for name in ("phantom_share", "label_smoothing"):
-            if not 0.0 <= getattr(self, name) < 1.0:
-                raise ValueError(f"`{name}` must be in [0, 1). Received: {getattr(self, name)}")
+        shares = (self.collection_share, self.graft_share, self.phantom_share)
+        if not (min(shares) >= 0.0 and sum(shares) < 1.0):
+            raise ValueError(
+                "`collection_share`, `graft_share` and `phantom_share` must be at least 0 and "
+                f"together below 1. Received: {', '.join(map(str, shares))}"
+            )
+        for name in ("graft_controls", "ramp"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"`{name}` must be in [0, 1]. Received: {getattr(self, name)}")
         if not (
             min(self.paint_out_share, self.control_share) >= 0.0
             and self.paint_out_share + self.control_share <= 1.0
@@ -167,50 +198,3 @@ class TrainingConfig:
         """Returns nested plain values, ready for JSON (tuples become lists)."""
         plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
         return plain
-
-
-STAGES: dict[str, TrainingConfig] = {
-    "groundwork": TrainingConfig(
-        epochs=34, learning_rate=2e-3, phantom_share=0.2, paint_out_share=0.0, control_share=0.0,
-        lesion_loss_weight=0.0, seed=2026,
-    ),
-    "counterfactuals": TrainingConfig(),
-    "refinement": TrainingConfig(epochs=6, learning_rate=4e-4, phantom_share=0.35, seed=2),
-    "consolidation": TrainingConfig(
-        epochs=16, learning_rate=6e-4, phantom_share=0.3, phantoms_per_class=1000,
-        phantom_seed=100_000, paint_out_share=0.15, seed=3,
-    ),
-    "reconsolidation": TrainingConfig(
-        epochs=16, learning_rate=6e-4, phantom_share=0.3, phantoms_per_class=1000,
-        phantom_seed=200_000, paint_out_share=0.15, seed=4,
-        augmentation=AugmentationConfig(blur=0.25),
-    ),
-    "polish": TrainingConfig(
-        epochs=10, learning_rate=5e-4, phantom_share=0.3, phantoms_per_class=1000,
-        phantom_seed=300_000, paint_out_share=0.12, seed=6,
-        augmentation=AugmentationConfig(blur=0.25, elastic=0.3),
-    ),
-}  # fmt: skip
-"""The stages of a training, each from the weights of the one before.
-
-First the classes alone, by style or otherwise: from there a network needs a fraction of the epochs
-that a fresh one needs to learn, in the second stage, what a tumour is. The third is short and has
-more phantoms, whose pairs differ in the lesion alone. The fourth draws phantoms that no stage
-before has seen, since a network knows after some epochs those of its pool better than others, and
-paints tumours out less often. The fifth does so once more, again with phantoms of its own, and
-blurs twice as many draws, since blur is what the network before it stood least. The sixth bends a
-share of the draws, so that no head or tumour keeps its shape, and paints fewer tumours out still.
-"""
-
-BRIEF = TrainingConfig(
-    epochs=20, learning_rate=2e-3, phantom_share=0.0, paint_out_share=0.0, control_share=0.0,
-    seed=11, architecture=ArchitectureConfig(pools=(4, 1, 1, 1, 2, 1, 2, 1), lesion_layer=5),
-)  # fmt: skip
-"""A recipe of one stage for grouped cross-validation, which takes five networks.
-
-Real images alone, and pooled by 4 after the first convolution, which makes a step 2.7 times
-cheaper at the same number of parameters.
-"""
-
-RECIPES: dict[str, TrainingConfig] = {**STAGES, "brief": BRIEF}
-"""What `python -m model train --stage` takes."""

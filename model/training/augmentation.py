@@ -19,6 +19,7 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from numpy.typing import NDArray
 
 from model.config import IMAGE_SIZE, AugmentationConfig
+from model.training.style import restyle
 
 # `get_random_transform` seeds NumPy's global generator, which threads share.
 _global_generator = threading.Lock()
@@ -108,8 +109,9 @@ def augment(
     """
     parameters = generator.draw(seed)
     rng = np.random.default_rng(seed)
+    image, mask = restyle(image.reshape(IMAGE_SIZE, IMAGE_SIZE), mask, config, rng)
     bend = _drawn_bend(config, seed)
-    changed = _bent(generator.warp(image.reshape(IMAGE_SIZE, IMAGE_SIZE), parameters), bend)
+    changed = _bent(generator.warp(image, parameters), bend)
     if rng.random() < config.degrade:
         changed = _degrade(changed, rng)
     values = changed.astype(np.float32) * np.float32(parameters["brightness"] / 255.0)

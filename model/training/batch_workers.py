@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,11 +23,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data.dataset.image_set import ImageSet
-from data.outlines.files import Outline
 from model.config import TrainingConfig
 from model.system import begin_worker
-from model.training.batches import Batch, PhantomPool, TrainingFlow
+from model.training.batches import Batch, Sources, TrainingFlow
 
 AHEAD = 8
 """Batches that may be made before they are asked for."""
@@ -37,20 +35,16 @@ AHEAD = 8
 class Source:
     """What decides the batches of a run; as for `TrainingFlow`."""
 
-    dataset: ImageSet
+    sources: Sources
     config: TrainingConfig
-    outlines: Mapping[str, Outline]
-    phantoms: PhantomPool | None
 
     def flow(self, epoch: int) -> TrainingFlow:
         """The batches of an epoch, from 0."""
-        return TrainingFlow(
-            self.dataset, self.config, epoch, outlines=self.outlines, phantoms=self.phantoms
-        )
+        return TrainingFlow(self.sources, self.config, epoch)
 
     def __len__(self) -> int:
         """Batches of an epoch."""
-        return max(1, len(self.dataset) // self.config.batch_size)
+        return max(1, self.sources.draws(self.config) // self.config.batch_size)
 
 
 @contextmanager
@@ -127,37 +121,42 @@ class _OnDisk:
         return np.asarray(np.load(self.path, mmap_mode="c", allow_pickle=False))
 
 
+_LARGE = {
+    "dataset": ("images",),
+    "phantoms": ("images", "masks"),
+    "collections": ("images", "lesions"),
+}
+
+
 @dataclass(frozen=True)
 class _Shared:
-    """A `Source` without its large arrays, and the files that hold them, by their field."""
+    """A `Source` without its large arrays, and the files that hold them, by source and field."""
 
     source: Source
-    images: _OnDisk | None
-    phantoms: dict[str, _OnDisk] | None
+    files: dict[str, dict[str, _OnDisk]]
 
     def open(self) -> Source:
-        source = self.source
-        if self.images is not None:
-            source = replace(source, dataset=replace(source.dataset, images=self.images.open()))
-        if self.phantoms is not None:
-            arrays = {name: array.open() for name, array in self.phantoms.items()}
-            source = replace(source, phantoms=PhantomPool(**arrays))
-        return source
+        sources = self.source.sources
+        for name, fields in self.files.items():
+            arrays = {field: file.open() for field, file in fields.items()}
+            sources = replace(sources, **{name: replace(getattr(sources, name), **arrays)})
+        return replace(self.source, sources=sources)
 
 
 def _share(source: Source, folder: Path) -> _Shared:
-    def write(name: str, array: NDArray[Any]) -> _OnDisk:
-        np.save(folder / f"{name}.npy", array)
-        return _OnDisk(folder / f"{name}.npy")
-
-    images, phantoms = None, None
-    if isinstance(source.dataset.images, np.ndarray):
-        images = write("dataset", source.dataset.images)
-        source = replace(source, dataset=replace(source.dataset, images=np.empty(0, np.uint8)))
-    if source.phantoms is not None:
-        phantoms = {name: write(name, array) for name, array in vars(source.phantoms).items()}
-        source = replace(source, phantoms=None)
-    return _Shared(source, images, phantoms)
+    sources, files = source.sources, {}
+    for name, fields in _LARGE.items():
+        part = getattr(sources, name)
+        arrays = {field: getattr(part, field) for field in fields if part is not None}
+        # images that lie on the disk already are opened by each process
+        arrays = {field: array for field, array in arrays.items() if isinstance(array, np.ndarray)}
+        for field, array in arrays.items():
+            np.save(folder / f"{name}-{field}.npy", array)
+        if arrays:
+            files[name] = {field: _OnDisk(folder / f"{name}-{field}.npy") for field in arrays}
+            empty = {field: np.empty(0, np.uint8) for field in arrays}
+            sources = replace(sources, **{name: replace(part, **empty)})
+    return _Shared(replace(source, sources=sources), files)
 
 
 def _processes() -> BaseContext:

@@ -1,16 +1,22 @@
-"""Augmented batches of an epoch: real images, counterfactuals of them, and phantoms.
+"""Augmented batches of an epoch: the dataset, other collections, grafts and phantoms.
 
-A network that is trained on the images alone tells the classes apart by their style, since the
-tumour-free images come from another source. So a share of the draws of an outlined tumour image
-is a counterfactual: with the tumour painted out it becomes `notumor` in the tumour images' own
-style, with a patch beside the tumour painted out it keeps its class. Phantoms come in pairs that
-differ in the lesion alone.
+In the dataset every tumor is of one style and most tumor-free images are of others, so a network
+that is trained on it alone tells the classes apart by style. Four things undo that link:
+
+- images of other collections, tumors and healthy heads evenly, and evenly by collection;
+- counterfactuals: with its tumor painted out an image becomes `notumor` in its own style, with a
+  patch beside the tumor painted out it keeps its class;
+- grafts: tumors in healthy heads of another collection, and healthy tissue in the same way;
+- phantoms, in pairs that differ in the lesion alone.
+
+A tumor whose kind is not known, or was left behind with its place as in a graft, is taught as
+"one of the three": every class that it may be is admissible.
 
 Data contract: a batch is (images, targets, weights): images float32 (batch, 224, 224, 1) in
-[0, 1]; targets `probabilities` float32 (batch, 4), one-hot, and `lesion` float32
-(batch, 14, 14, 4), the share of each cell that each tumour covers, `notumor` being
-the rest; weights `probabilities` float32 (batch,), `lesion` float32 (batch, 14, 14), zero
-for an image whose lesion is unknown.
+[0, 1]; targets `probabilities` float32 (batch, 4), 1 for each admissible class, and `lesion`
+float32 (batch, 14, 14, 4), the share of each cell that a tumor covers, for each class that it
+may be, `notumor` being the rest; weights `probabilities` float32 (batch,), `lesion` float32
+(batch, 14, 14), zero for an image whose lesion is unknown.
 """
 
 from __future__ import annotations
@@ -26,13 +32,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from data.dataset.image_set import ImageSet, one_hot, to_uint8
+from data.dataset.collections import LABELS, TUMOR, Collections
+from data.dataset.image_set import ImageSet, to_uint8
 from data.outlines.files import Outline, outline_mask
 from data.phantoms import make_phantom, one_thread
-from model.config import CLASS_NAMES, MAP_SHAPE, NO_TUMOUR, TrainingConfig
+from model.config import CLASS_NAMES, IMAGE_SIZE, MAP_SHAPE, NO_TUMOUR, TrainingConfig
 from model.preprocessing import prepare
 from model.training.augmentation import augment, augmenter
 from model.training.counterfactuals import MARGIN, control_patch, paint_out
+from model.training.grafts import graft, graft_control
 
 CELLS = MAP_SHAPE[0]
 """Cells along a side of the lesion head's map."""
@@ -108,101 +116,240 @@ def cached_phantoms(
 
 
 @dataclass(frozen=True)
-class _Draw:
-    """An image before its augmentation; `mask` is None where the lesion is unknown."""
+class Draw:
+    """An image before its augmentation; `mask` is None where the lesion is unknown.
+
+    Attributes:
+        image: uint8 (224, 224).
+        mask: uint8 (224, 224), 255 inside the lesion.
+        label: Index into `LABELS`.
+    """
 
     image: NDArray[np.uint8]
     mask: NDArray[np.uint8] | None
     label: int
 
 
+@dataclass(frozen=True)
+class _Outlined:
+    """A tumor to graft: its image, uint8 (224, 224), and its mask, uint8 (224, 224)."""
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the draws are made from.
+
+    Attributes:
+        dataset: Images of the four classes.
+        outlines: Tumor outlines by image name.
+        phantoms: Pool of phantoms, or None.
+        collections: Images of other collections, or None.
+    """
+
+    dataset: ImageSet
+    outlines: Mapping[str, Outline]
+    phantoms: PhantomPool | None = None
+    collections: Collections | None = None
+    _packed: dict[int, NDArray[np.uint8]] = dataclasses.field(default_factory=dict)
+
+    def lesion(self, row: int) -> NDArray[np.bool_] | None:
+        """The outlined tumor of a dataset image, bool (224, 224), or None.
+
+        Kept as bits once drawn: 6 KB each, where drawing it takes as long as all else of a draw.
+        """
+        outline = self.outlines.get(self.dataset.names[row])
+        if outline is None:
+            return None
+        if row not in self._packed:
+            self._packed[row] = np.packbits(outline_mask(outline))
+        lesion = np.unpackbits(self._packed[row]).reshape(IMAGE_SIZE, IMAGE_SIZE) > 0
+        # With nothing to paint out, the image as it is would be taught as `notumor`.
+        return lesion if lesion.any() else None
+
+    def shares(self, config: TrainingConfig) -> dict[str, float]:
+        """Share of each kind of draw, in order; without its source a kind has none."""
+        there = self.collections is not None and len(self.collections) > 0
+        shares = {
+            "collection": config.collection_share * there,
+            "graft": config.graft_share * bool(self.outlines),
+            "phantom": config.phantom_share * (self.phantoms is not None),
+        }
+        return {"dataset": 1.0 - sum(shares.values()), **shares}
+
+    def draws(self, config: TrainingConfig) -> int:
+        """Draws of an epoch: each dataset image once, and the other kinds on top."""
+        return round(len(self.dataset) / self.shares(config)["dataset"])
+
+
+KINDS = ("dataset", "collection", "graft", "phantom")
+_EVEN = 250  # images up to which a larger collection is drawn more often than a smaller one
+_TRIES = 4  # to find a tumor and a head in which it can be seen
+_OTHER_TUMORS = 0.3  # share of the grafted tumors that are of collections, where outlined
+_OWN_HEADS = 0.3  # share of the grafts that go into healthy heads of the dataset itself
+
+
+def even_chances(collections: Collections) -> NDArray[np.float64]:
+    """How often each image of the collections is drawn, (n,), 1 in all.
+
+    Tumors and healthy heads are drawn equally often, and on both sides the collections are, up to
+    `_EVEN` images each.
+    """
+    names, healthy = collections.collections, collections.healthy
+    chances = np.zeros(len(collections))
+    for side in (healthy, ~healthy):
+        for name in np.unique(names[side]):
+            rows = side & (names == name)
+            chances[rows] = min(int(rows.sum()), _EVEN) / rows.sum()
+        if side.any():
+            chances[side] /= chances[side].sum()
+    return np.asarray(chances / chances.sum())
+
+
 class TrainingFlow:
     """Augmented batches of one epoch; the same config and epoch give the same batches."""
 
-    def __init__(
-        self,
-        dataset: ImageSet,
-        config: TrainingConfig,
-        epoch: int,
-        *,
-        outlines: Mapping[str, Outline] | None = None,
-        phantoms: PhantomPool | None = None,
-    ) -> None:
+    def __init__(self, sources: Sources, config: TrainingConfig, epoch: int) -> None:
         """Draws the epoch's order and what is shown at each place.
 
         Args:
-            dataset: Real images, each of which has one place in the epoch. The last places,
+            sources: The images. Each of the dataset has one place in the epoch. The last places,
                 fewer than a batch, are not shown; they are others in each epoch.
             config: The run's settings.
             epoch: Number of the epoch, from 0.
-            outlines: Tumour outlines by image name; without them there are no counterfactuals
-                and the lesion head learns from phantoms and tumour-free images alone.
-            phantoms: Pool for the share of places that phantoms take.
         """
-        self._dataset, self._config = dataset, config
-        self._outlines, self._phantoms = outlines or {}, phantoms
+        self._sources, self._config = sources, config
         rng = np.random.default_rng([config.seed, epoch])
-        places = len(dataset)
-        self._order = rng.permutation(places)
-        self._chance = rng.random((places, 2))
-        self._phantom = rng.integers(len(phantoms) if phantoms else 1, size=places)
+        images, places = len(sources.dataset), sources.draws(config)
+        shares = np.array([sources.shares(config)[kind] for kind in KINDS[1:]])
+        kinds = np.zeros(places, np.int64)
+        if places > images:
+            kinds[images:] = 1 + rng.choice(3, places - images, p=shares / shares.sum())
+        order = rng.permutation(places)
+        self._rows, self._kinds = order, kinds[order]
         self._seeds = rng.integers(2**32, size=places)
+        grown = 1.0 if config.ramp == 0 else min(1.0, epoch / (config.ramp * config.epochs))
+        self._paint_out, self._control = (
+            config.paint_out_share * grown,
+            config.control_share * grown,
+        )
         self._augmenter = augmenter(config.augmentation)
+        self._outlined = np.array(
+            [row for row, name in enumerate(sources.dataset.names) if name in sources.outlines],
+            dtype=np.int64,
+        )
+        self._healthy = np.flatnonzero(sources.dataset.labels == NO_TUMOUR)
+        if sources.collections is not None:
+            self._chances = np.cumsum(even_chances(sources.collections))
+            side = np.where(sources.collections.healthy, even_chances(sources.collections), 0.0)
+            self._healthy_chances = np.cumsum(side)
 
     def __len__(self) -> int:
         # A last batch of a few images would give batch normalisation a poor estimate.
-        return max(1, len(self._order) // self._config.batch_size)
+        return max(1, len(self._rows) // self._config.batch_size)
 
     def __getitem__(self, index: int) -> Batch:
         size = self._config.batch_size
         images, labels, lesions, weights = [], [], [], []
-        for place in range(index * size, min((index + 1) * size, len(self._order))):
-            draw = self._draw(place)
+        for place in range(index * size, min((index + 1) * size, len(self._rows))):
+            draw = self.draw(place)
             image, moved = augment(
                 draw.image, draw.mask, self._augmenter, self._config.augmentation,
                 int(self._seeds[place]),
             )  # fmt: skip
             target, weight = self._cells(draw.label, moved)
             images.append(image)
-            labels.append(draw.label)
+            labels.append(admissible(draw.label))
             lesions.append(target)
             weights.append(weight)
         return (
             np.stack(images),
-            {"probabilities": one_hot(np.array(labels)), "lesion": np.stack(lesions)},
+            {"probabilities": np.stack(labels), "lesion": np.stack(lesions)},
             {"probabilities": np.ones(len(labels), np.float32), "lesion": np.stack(weights)},
         )
 
-    def _draw(self, place: int) -> _Draw:
-        config = self._config
-        if self._phantoms is not None and self._chance[place, 0] < config.phantom_share:
-            row = int(self._phantom[place])
-            pool = self._phantoms
-            return _Draw(pool.images[row], pool.masks[row], int(pool.labels[row]))
-        row = int(self._order[place])
-        image, label = self._dataset.images[row, :, :, 0], int(self._dataset.labels[row])
-        if label == NO_TUMOUR:
-            return _Draw(image, np.zeros_like(image), label)
-        outline = self._outlines.get(self._dataset.names[row])
-        lesion = None if outline is None else outline_mask(outline)
-        # With nothing to paint out, the image as it is would be taught as `notumor`.
-        if lesion is None or not lesion.any():
-            return _Draw(image, None, label)
-        return self._counterfactual(place, image, lesion, label)
+    def draw(self, place: int) -> Draw:
+        """What is shown at a place of the epoch, before its augmentation."""
+        rng = np.random.default_rng([int(self._seeds[place]), 2])
+        kind = KINDS[self._kinds[place]]
+        if kind == "phantom":
+            pool = self._sources.phantoms
+            assert pool is not None  # or the kind would have no share
+            row = int(rng.integers(len(pool)))
+            return Draw(pool.images[row], pool.masks[row], int(pool.labels[row]))
+        if kind == "collection":
+            return self._counterfactual(self._from_collection(self._chances, rng), rng)
+        if kind == "graft":
+            return self._graft(rng)
+        return self._counterfactual(self._from_dataset(int(self._rows[place])), rng)
 
-    def _counterfactual(
-        self, place: int, image: NDArray[np.uint8], lesion: NDArray[np.bool_], label: int
-    ) -> _Draw:
+    def _from_dataset(self, row: int) -> Draw:
+        dataset = self._sources.dataset
+        image, label = dataset.images[row, :, :, 0], int(dataset.labels[row])
+        if label == NO_TUMOUR:
+            return Draw(image, np.zeros_like(image), label)
+        lesion = self._sources.lesion(row)
+        return Draw(image, None if lesion is None else lesion.astype(np.uint8) * 255, label)
+
+    def _from_collection(self, chances: NDArray[np.float64], rng: np.random.Generator) -> Draw:
+        collections = self._sources.collections
+        assert collections is not None  # or the kind would have no share
+        row = min(int(np.searchsorted(chances, rng.random() * chances[-1])), len(collections) - 1)
+        mask = collections.lesions[row] if collections.known[row] else None
+        return Draw(collections.images[row, :, :, 0], mask, int(collections.labels[row]))
+
+    def _healthy_head(self, rng: np.random.Generator) -> Draw:
+        """A healthy head of the dataset or of a collection."""
+        collections = self._sources.collections
+        if collections is None or not collections.healthy.any() or rng.random() < _OWN_HEADS:
+            return self._from_dataset(int(rng.choice(self._healthy)))
+        return self._from_collection(self._healthy_chances, rng)
+
+    def _graft(self, rng: np.random.Generator) -> Draw:
+        """A healthy head with a tumor of another image, or with its own tissue blended alike."""
+        host = self._healthy_head(rng)
+        control = rng.random() < self._config.graft_controls
+        for _ in range(_TRIES):
+            donor = self._donor(rng)
+            if control:
+                blended = graft_control(donor.mask > 0, host.image, rng)
+                if blended is not None:
+                    return dataclasses.replace(host, image=blended)
+            else:
+                found = graft(donor.image, donor.mask > 0, host.image, rng)
+                if found is not None:
+                    return Draw(found[0], found[1].astype(np.uint8) * 255, TUMOR)
+            host = self._healthy_head(rng)
+        return host
+
+    def _donor(self, rng: np.random.Generator) -> _Outlined:
+        """An outlined tumor of the dataset or of a collection."""
+        collections = self._sources.collections
+        if collections is not None and rng.random() < _OTHER_TUMORS:
+            other = self._from_collection(self._chances, rng)
+            if other.mask is not None and other.mask.any():
+                return _Outlined(other.image, other.mask)
+        row = int(rng.choice(self._outlined))
+        mask = self._sources.lesion(row)
+        image = self._sources.dataset.images[row, :, :, 0]
+        return _Outlined(image, np.zeros_like(image) if mask is None else mask.astype(np.uint8))
+
+    def _counterfactual(self, draw: Draw, rng: np.random.Generator) -> Draw:
         """The image itself, or one of its two counterfactuals."""
-        config, chance = self._config, self._chance[place, 1]
-        margin = MARGIN - 1 + int(self._seeds[place]) % 4
-        mask = lesion.astype(np.uint8) * 255
-        if chance < config.paint_out_share:
-            return _Draw(paint_out(image, lesion, margin=margin), np.zeros_like(mask), NO_TUMOUR)
-        if chance < config.paint_out_share + config.control_share:
-            control = control_patch(image, lesion, seed=int(self._seeds[place]), margin=margin)
-            return _Draw(image if control is None else control, mask, label)
-        return _Draw(image, mask, label)
+        if draw.label == NO_TUMOUR or draw.mask is None or not draw.mask.any():
+            return draw
+        chance, lesion = rng.random(), draw.mask > 0
+        margin = MARGIN - 1 + int(rng.integers(4))
+        if chance < self._paint_out:
+            painted = paint_out(draw.image, lesion, margin=margin)
+            return Draw(painted, np.zeros_like(draw.mask), NO_TUMOUR)
+        if chance < self._paint_out + self._control:
+            seed = int(rng.integers(2**31))
+            control = control_patch(draw.image, lesion, seed=seed, margin=margin)
+            return draw if control is None else dataclasses.replace(draw, image=control)
+        return draw
 
     def _cells(
         self, label: int, mask: NDArray[np.float32] | None
@@ -214,7 +361,14 @@ class TrainingFlow:
             return target, np.zeros((CELLS, CELLS), np.float32)
         cover = cv2.resize(mask, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
         if label != NO_TUMOUR:
+            target[:] = cover[:, :, np.newaxis] * admissible(label)
             target[:, :, NO_TUMOUR] = 1.0 - cover
-            target[:, :, label] = cover
         # Lesions cover one cell in twenty; without a weight the head would learn to say "none".
         return target, (1.0 + self._config.lesion_cell_weight * cover).astype(np.float32)
+
+
+def admissible(label: int) -> NDArray[np.float32]:
+    """Which classes an image may be of, float32 (4,): its own, or each tumor for `TUMOR`."""
+    if label == TUMOR:
+        return np.array([name != CLASS_NAMES[NO_TUMOUR] for name in CLASS_NAMES], np.float32)
+    return np.array([name == LABELS[label] for name in CLASS_NAMES], np.float32)

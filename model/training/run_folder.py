@@ -1,6 +1,6 @@
 """The folder of a training run: what its files say, and that it is the run one means.
 
-- `run.json`: configuration, data counts and hash, library versions, machine, earlier stages;
+- `run.json`: configuration, data counts and hashes, library versions, machine;
 - `history.csv`: a row an epoch;
 - `last.keras`, `model.keras`: networks, written whole or not at all.
 """
@@ -16,38 +16,22 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
+from data.dataset.collections import Collections
 from data.dataset.image_set import ImageSet
 from model.config import TrainingConfig
-from model.system import describe_machine, file_hash
+from model.system import describe_machine
 from model.training.devices import choose_precision
 
 HISTORY_FIELDS = (
     "epoch", "learning_rate", "loss", "lesion_loss", "accuracy", "val_loss",
-    "val_accuracy", "seconds",
+    "val_accuracy", "val_sensitivity", "val_specificity", "seconds",
 )  # fmt: skip
 
 
 class RunError(RuntimeError):
     """A run folder cannot be used; the message says why and what to do."""
-
-
-def check_init(init: Path, protocol: str) -> None:
-    """Raises `RunError` unless `init` is the folder of a finished run under the protocol."""
-    record = init / "run.json"
-    if not (init / "model.keras").exists() or not record.exists():
-        raise RunError(f"`init` must be the folder of a finished run. Received: {init}")
-    other = json.loads(record.read_text(encoding="utf-8"))["data"]["protocol"]
-    if other != protocol:  # its weights would have seen this protocol's test images
-        raise RunError(f"`init` must be a run under {protocol}. Received: {init}, under {other}")
-
-
-def stages(init: Path) -> list[dict[str, Any]]:
-    """What a finished run says of itself and of the runs that it started from, first one first."""
-    record = json.loads((init / "run.json").read_text(encoding="utf-8"))
-    described = {name: record[name] for name in ("precision", "machine")}
-    described |= {"epochs": record["config"]["epochs"], "sha256": file_hash(init / "model.keras")}
-    return [*record.get("earlier", []), described]
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
@@ -81,8 +65,9 @@ def describe_run(
     training: ImageSet,
     validation: ImageSet | None,
     outlined: int,
+    collections: Collections | None = None,
 ) -> dict[str, Any]:
-    """What `run.json` says of a run, but for the stages before it."""
+    """What `run.json` says of a run."""
     packages = (
         "keras", "tensorflow-cpu", "tensorflow", "jax", "numpy", "opencv-python-headless", "scipy",
         "pillow",
@@ -97,6 +82,7 @@ def describe_run(
             "training": len(training),
             "outlined": outlined,
             "validation": len(validation) if validation is not None else 0,
+            "collections": {} if collections is None else _counted(collections),
         },
         "backend": keras.backend.backend(),
         "precision": choose_precision(config.precision),
@@ -104,6 +90,13 @@ def describe_run(
         | {name: metadata.version(name) for name in packages if name in installed},
         "machine": describe_machine(),
     }
+
+
+def _counted(collections: Collections) -> dict[str, Any]:
+    """Hash of the images of other collections, and how many there are of each."""
+    names, counts = np.unique(collections.collections, return_counts=True)
+    each = {str(name): int(count) for name, count in zip(names, counts, strict=True)}
+    return {"sha256": collections.sha256, "images": each}
 
 
 def check_or_write(path: Path, run: dict[str, Any]) -> dict[str, Any]:

@@ -2,11 +2,10 @@
 
 A run lives in one folder:
 
-- `run.json`: configuration, data counts and hash, library versions, machine, earlier stages;
+- `run.json`: configuration, data counts and hashes, library versions, machine;
 - `history.csv`: a row an epoch;
 - `last.keras`: network, lesion head and optimizer after the last epoch;
-- `model.keras`: the finished network, normalisation folded in and its probabilities corrected for
-  the draws' distribution, written at the end.
+- `model.keras`: the finished network, normalisation folded in, written at the end.
 
 Only `keras.*` is called, so the code runs on the TensorFlow and the JAX backend.
 """
@@ -18,7 +17,7 @@ import math
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,29 +26,27 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from data.dataset.collections import Collections
 from data.dataset.image_set import ImageSet, to_float
 from data.dataset.image_store import ImageArray
 from data.outlines.files import Outline
-from model.config import CLASS_NAMES, NO_TUMOUR, TrainingConfig
+from model.config import NO_TUMOUR, TrainingConfig
 from model.metrics.accuracy import cross_entropy
-from model.training.architecture import build_cnn, fold_normalization, unfold_normalization
+from model.training.architecture import build_cnn, fold_normalization
 from model.training.batch_workers import Source, feeding
-from model.training.batches import Batch, cached_phantoms
+from model.training.batches import Batch, Sources, cached_phantoms
 from model.training.devices import choose_precision, count_devices, data_parallel
 from model.training.run_folder import (
-    check_init,
     check_or_write,
     describe_run,
     read_history,
     save_model,
-    stages,
     write_history,
 )
 
 log = logging.getLogger(__name__)
 
-UNFOLDED_ON = 512
-"""Training images on which the normalisation of a network to start from is measured anew."""
+_LEAST = 1e-7  # probability, before its logarithm is taken
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ def train(
     *,
     protocol: str = "official",
     outlines: Mapping[str, Outline] | None = None,
-    init: Path | None = None,
+    collections: Collections | None = None,
     devices: int | str = 1,
     workers: int = 0,
 ) -> TrainingResult:
@@ -92,11 +89,10 @@ def train(
         validation: Images to report on after each epoch, or None.
         out: Folder of the run, made when missing.
         protocol: Name of the division the images come from, kept in `run.json`.
-        outlines: Tumour outlines by image name. Without them there are no counterfactuals, and
-            the network is left free to tell the classes apart by style.
-        init: Folder of a finished run of the same protocol to start from, instead of from
-            fresh weights. Where it holds no `last.keras`, as for a released network, its
-            normalisation is measured anew.
+        outlines: Tumor outlines by image name. Without them there are neither counterfactuals
+            nor grafts.
+        collections: Images of other collections, whose part `training` is trained on and whose
+            part `validation` is reported on. Without them style still tells the classes apart.
         devices: How many devices share each batch, or "all"; more than one on JAX alone.
         workers: Processes that make the batches, which are the same however many there are; with
             0, a thread beside the training step makes them.
@@ -105,41 +101,74 @@ def train(
         The finished run. A finished run in `out` is returned as it is.
 
     Raises:
-        RunError: `out` holds a run with other settings or other data, or `init` is no finished
-            run of the same protocol.
+        RunError: `out` holds a run with other settings or other data.
         DeviceError: There are fewer devices, or the batch does not divide by their number.
         ValueError: `workers` is below 0.
     """
-    if init is not None:
-        check_init(init, protocol)
     number = count_devices(devices)
     scope = data_parallel(number, min(config.batch_size, len(training)))
     if workers < 0:
         raise ValueError(f"`workers` must be at least 0. Received: {workers}")
     out.mkdir(parents=True, exist_ok=True)
-    outlined = sum(name in (outlines or {}) for name in training.names)
-    if not outlined:
-        log.warning(
-            "no tumour outlines: training without counterfactuals, which leaves the network free "
-            "to look at style instead of tumours; python -m data.outlines makes them"
-        )
-    described = describe_run(config, protocol, training, validation, outlined)
+    outlines = {
+        name: outline for name, outline in (outlines or {}).items() if name in training.names
+    }
+    _warn_of_style(outlines, collections)
+    other = None if collections is None else collections.part("training")
+    described = describe_run(config, protocol, training, validation, len(outlines), other)
     described["devices"] = number
-    described["earlier"] = stages(init) if init else []
-    described["data"]["init"] = described["earlier"][-1]["sha256"] if init else None
     run = check_or_write(out / "run.json", described)
     history = read_history(out / "history.csv")
     if not (out / "model.keras").exists():
-        run_of = _Run(config, training, validation, outlines or {}, out, init, workers)
+        held_out = None if collections is None else collections.part("validation")
+        sources = Sources(training, outlines, collections=other)
+        run_of = _Run(config, sources, validation, held_out, out, workers)
         with scope:
             history = run_of.fit(history)
         finished = keras.models.load_model(out / "last.keras")
-        folded = fold_normalization(finished, config.architecture)
-        shift = prior_correction(config, training, outlines or {})
-        kernel, bias = folded.get_layer("logits").get_weights()
-        folded.get_layer("logits").set_weights([kernel, bias + shift])
-        save_model(folded, out / "model.keras")
+        save_model(fold_normalization(finished, config.architecture), out / "model.keras")
     return TrainingResult(keras.models.load_model(out / "model.keras"), history, out, run)
+
+
+def _warn_of_style(outlines: Mapping[str, Outline], collections: Collections | None) -> None:
+    if not outlines:
+        log.warning(
+            "no tumor outlines: training without counterfactuals and grafts; "
+            "python -m data.outlines makes them"
+        )
+    if collections is None:
+        log.warning(
+            "no other collections: in the dataset alone the style tells tumors from healthy "
+            "heads, and the network will learn it; --also takes folders of collections"
+        )
+
+
+@keras.saving.register_keras_serializable(package="model")  # type: ignore[untyped-decorator]
+def superset_cross_entropy(target: Any, found: Any) -> Any:
+    """-log of the probability of all admissible classes together, each image's or cell's.
+
+    With one admissible class it is the cross-entropy (superset learning: Cour et al. 2011). Where
+    the admissible classes cover a share of a cell, `notumor` has the rest.
+
+    Args:
+        target: float32 (..., 4), the share of each class that the image or cell may be of.
+        found: float32 (..., 4), probabilities.
+    """
+    ops = keras.ops
+    tumors = ops.convert_to_tensor([float(k != NO_TUMOUR) for k in range(target.shape[-1])])
+    share = ops.max(target * tumors, axis=-1)  # (...,)
+    allowed = ops.cast(target * tumors > 0, "float32")
+    there = ops.log(ops.sum(allowed * found, axis=-1) + _LEAST)
+    none = ops.log(found[..., NO_TUMOUR] + _LEAST)
+    return -(share * there + target[..., NO_TUMOUR] * none)
+
+
+@keras.saving.register_keras_serializable(package="model")  # type: ignore[untyped-decorator]
+def superset_accuracy(target: Any, found: Any) -> Any:
+    """Whether the most probable class is admissible, as 0 or 1 for each image."""
+    ops = keras.ops
+    best = ops.one_hot(ops.argmax(found, axis=-1), target.shape[-1])
+    return ops.max(best * ops.cast(target > 0, "float32"), axis=-1)
 
 
 @dataclass(frozen=True)
@@ -147,29 +176,29 @@ class _Run:
     """One run's inputs, and its loop over the epochs that are missing."""
 
     config: TrainingConfig
-    training: ImageSet
+    sources: Sources
     validation: ImageSet | None
-    outlines: Mapping[str, Outline]
+    held_out: Collections | None
     out: Path
-    init: Path | None
     workers: int = 0
 
     @property
     def steps(self) -> int:
-        return max(1, len(self.training) // self.config.batch_size)
+        return len(Source(self.sources, self.config))
 
     def fit(self, history: list[dict[str, float]]) -> list[dict[str, float]]:
         """Runs the epochs that are missing and returns the whole history."""
+        config = self.config
+        if config.phantom_share:
+            phantoms = cached_phantoms(config.phantoms_per_class, config.phantom_seed, self.out)
+            return replace(self, sources=replace(self.sources, phantoms=phantoms))._epochs(history)
+        return self._epochs(history)
+
+    def _epochs(self, history: list[dict[str, float]]) -> list[dict[str, float]]:
         config, out = self.config, self.out
         keras.utils.set_random_seed(config.seed)
         model, history = self._resume(history)
-        phantoms = None
-        if config.phantom_share:
-            phantoms = cached_phantoms(
-                config.phantoms_per_class, config.phantom_seed, out, earlier=self.init
-            )
-        source = Source(self.training, config, self.outlines, phantoms)
-        with feeding(source, self.workers) as batches_of, tqdm(
+        with feeding(Source(self.sources, config), self.workers) as batches_of, tqdm(
             total=config.epochs * self.steps, initial=len(history) * self.steps, unit="step",
             desc="training", mininterval=1 if sys.stderr.isatty() else 30,
         ) as bar:  # fmt: skip
@@ -189,8 +218,6 @@ class _Run:
         # First, also when resuming: its layers must draw the seeds that they drew at the start.
         fresh = self._new_network()
         if not (self.out / "last.keras").exists():
-            if self.init is not None:
-                self._start_from(fresh, self.init)
             return fresh, []
         model = keras.models.load_model(self.out / "last.keras")
         seen = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
@@ -199,15 +226,6 @@ class _Run:
         history = history[: seen // self.steps]
         log.info("resuming after epoch=%d of epochs=%d", len(history), self.config.epochs)
         return model, history
-
-    def _start_from(self, fresh: keras.Model, init: Path) -> None:
-        """Gives a new network the weights of a finished run, or of a released network."""
-        if (init / "last.keras").exists():
-            fresh.set_weights(keras.models.load_model(init / "last.keras").get_weights())
-            return
-        rows = np.random.default_rng(self.config.seed).permutation(len(self.training))
-        sample = to_float(self.training.images[rows[:UNFOLDED_ON]])
-        unfold_normalization(fresh, keras.models.load_model(init / "model.keras"), sample)
 
     def _new_network(self) -> keras.Model:
         config = self.config
@@ -219,14 +237,9 @@ class _Run:
             keras.config.set_dtype_policy(previous)
         model.compile(
             optimizer=keras.optimizers.Adamax(learning_rate_schedule(config, self.steps)),
-            loss={
-                "probabilities": keras.losses.CategoricalCrossentropy(
-                    label_smoothing=config.label_smoothing
-                ),
-                "lesion": keras.losses.CategoricalCrossentropy(),
-            },
+            loss={"probabilities": superset_cross_entropy, "lesion": superset_cross_entropy},
             loss_weights={"probabilities": 1.0, "lesion": config.lesion_loss_weight},
-            metrics={"probabilities": "accuracy"},
+            metrics={"probabilities": superset_accuracy},
             # XLA's convolutions are slower than oneDNN's on a CPU; JAX has nothing else.
             jit_compile=keras.backend.backend() == "jax",
         )
@@ -241,16 +254,35 @@ class _Run:
             found = predict(model, self.validation.images)
             loss = cross_entropy(found, self.validation.labels)
             accuracy = float((found.argmax(axis=1) == self.validation.labels).mean())
+        sensitivity, specificity = self._elsewhere(model)
         return {
             "epoch": float(epoch + 1),
             "learning_rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)),
             "loss": fitted["probabilities_loss"],
             "lesion_loss": fitted["lesion_loss"],
-            "accuracy": fitted["probabilities_accuracy"],
+            "accuracy": fitted["probabilities_superset_accuracy"],
             "val_loss": loss,
             "val_accuracy": accuracy,
+            "val_sensitivity": sensitivity,
+            "val_specificity": specificity,
             "seconds": time.perf_counter() - started,
         }
+
+    def _elsewhere(self, model: keras.Model) -> tuple[float, float]:
+        """Shares of tumors and of healthy heads that are told as such in other collections.
+
+        Means over the collections, of people who are not trained on; nan where there are none.
+        """
+        held_out = self.held_out
+        if held_out is None or not len(held_out):
+            return math.nan, math.nan
+        right = (predict(model, held_out.images)[:, NO_TUMOUR] > 0.5) == held_out.healthy
+        shares = []
+        for side in (~held_out.healthy, held_out.healthy):
+            names = held_out.collections
+            each = [right[side & (names == name)].mean() for name in np.unique(names[side])]
+            shares.append(float(np.mean(each)) if each else math.nan)
+        return shares[0], shares[1]
 
 
 def _one_epoch(model: keras.Model, batches: Iterable[Batch], bar: Any) -> dict[str, float]:
@@ -265,38 +297,6 @@ def _one_epoch(model: keras.Model, batches: Iterable[Batch], bar: Any) -> dict[s
         count += 1
         bar.update()
     return {name: value / count for name, value in sums.items()}
-
-
-def prior_correction(
-    config: TrainingConfig, training: ImageSet, outlines: Mapping[str, Outline]
-) -> NDArray[np.float32]:
-    """What to add to the logits because the draws are not distributed as the images are.
-
-    Painted-out tumours and phantoms make `notumor` more frequent among the draws than among the
-    images, and a network's probabilities follow the frequencies it has seen. Nothing is fitted:
-    p(class) of the images over p(class) of the draws, as Saerens et al. (2002) adjust them.
-
-    Args:
-        config: The run's settings.
-        training: The images trained on.
-        outlines: Tumour outlines by image name.
-
-    Returns:
-        float32 (4,), zero for a class that is never drawn or not among the images.
-    """
-    labels, count = training.labels, len(CLASS_NAMES)
-    images = np.bincount(labels, minlength=count) / len(labels)
-    outlined = np.array([name in outlines for name in training.names]) & (labels != NO_TUMOUR)
-    painted = np.bincount(labels[outlined], minlength=count) / len(labels) * config.paint_out_share
-    drawn = images - painted
-    drawn[NO_TUMOUR] += painted.sum()
-    pool = np.ones(count)  # and each tumour's tumour-free twin
-    pool[NO_TUMOUR] += count - 1
-    drawn = (1 - config.phantom_share) * drawn + config.phantom_share * pool / pool.sum()
-    known = (images > 0) & (drawn > 0)
-    shift = np.zeros(count)
-    shift[known] = np.log(images[known] / drawn[known])
-    return shift.astype(np.float32)
 
 
 def predict(model: keras.Model, images: ImageArray, batch_size: int = 64) -> NDArray[np.float32]:
