@@ -149,14 +149,14 @@ class TrainingConfig:
         precision: "auto", "float32" or "mixed_bfloat16".
     """
 
-    epochs: int = 24
+    epochs: int = 20
     batch_size: int = 32
     learning_rate: float = 2e-3
-    collection_share: float = 0.24
-    graft_share: float = 0.14
+    collection_share: float = 0.26
+    graft_share: float = 0.16
     graft_controls: float = 0.4
-    phantom_share: float = 0.16
-    phantoms_per_class: int = 900
+    phantom_share: float = 0.14
+    phantoms_per_class: int = 800
     phantom_seed: int = 10_000
     paint_out_share: float = 0.14
     control_share: float = 0.12
