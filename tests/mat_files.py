@@ -19,8 +19,8 @@ CODES = {"meningioma": 1.0, "glioma": 2.0, "pituitary": 3.0}
 
 
 def drawn(label: str, seed: int) -> Phantom:
-    """A phantom at twice the network's size."""
-    return make_phantom(label, seed, size=448)
+    """A phantom at twice the network's size, in the collection's contrast."""
+    return make_phantom(label, seed, size=448, contrast="T1c")
 
 
 def matlab_border(mask: NDArray[np.bool_], points: int = 60) -> NDArray[np.float64]:

@@ -1,7 +1,8 @@
 """How a phantom is cut and acquired: the plane through the head, then blur, shading, noise, window.
 
-Framing and brightness follow the real images of each class: tumour slices in all three planes at
-one usual window, "notumor" ones mostly axial, cropped more tightly and windowed more variously.
+Nothing here depends on the class but the place of the slice, as far as anatomy asks for it: a
+tumour's slice must show the tumour's usual site. Healthy heads are cut at all those places, and at
+the skull base, the poles and the vertex too.
 """
 
 from __future__ import annotations
@@ -15,12 +16,21 @@ from scipy import ndimage
 from data.phantoms.canvas import Field, smooth_field, white_noise
 
 PLANES = ("axial", "coronal", "sagittal")
-# where slices are cut, in MNI mm: z of axial, y of coronal, x of sagittal ones
+# where slices are cut, in MNI mm: z of axial, y of coronal, x of sagittal ones (either side)
 SLICES = {
-    "glioma": ((-14, 58), (-78, 42), (10, 50)),
-    "meningioma": ((-32, 66), (-80, 48), (2, 52)),
-    "notumor": ((-18, 56), (-60, 36), (-6, 12)),
+    "glioma": ((-30, 64), (-84, 48), (0, 54)),
+    "meningioma": ((-36, 70), (-86, 54), (0, 56)),
     "pituitary": ((-37, -27), (-2, 7), (-3, 3)),
+    "low": ((-62, -36), (42, 60), (0, 12)),
+    "high": ((56, 74), (-96, -74), (48, 62)),
+}
+HEALTHY_PLACES = (0.27, 0.27, 0.24, 0.11, 0.11)  # shares in the order of `SLICES`
+STRIPPED_LIMITS = ((-34, 66), (-86, 54), (-54, 54))  # beyond, hardly any brain is left
+SELLA = np.array([0.0, 2.0, -34.0])
+AXES = {  # MNI directions of a picture's right and down
+    "axial": np.array([[1.0, 0.0, 0.0], [0.0, -1.0, 0.0]]),
+    "coronal": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0]]),
+    "sagittal": np.array([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0]]),
 }
 
 
@@ -63,37 +73,54 @@ def _rotation(rng: np.random.Generator, degrees: float) -> NDArray[np.float64]:
     return np.asarray(rx @ ry @ rz)
 
 
-def cut_head(rng: np.random.Generator, label: str, plane: str) -> Slice:
-    """Choose slice position, tilt, head size and framing."""
-    low, high = SLICES[label][PLANES.index(plane)]
+def _place(rng: np.random.Generator, label: str, plane: str, stripped: bool) -> tuple[str, float]:
+    """(key of ``SLICES``, mm along the plane's axis); draws the same amount for every class."""
+    drawn = str(rng.choice(list(SLICES), p=HEALTHY_PLACES))
+    place = drawn if label == "notumor" else label
+    low, high = SLICES[place][PLANES.index(plane)]
     at = float(rng.uniform(low, high))
-    mirrored = rng.random() < 0.5
-    if plane == "sagittal" and label in ("glioma", "meningioma") and mirrored:
+    if plane == "sagittal" and rng.random() < 0.5:
         at = -at
-    scale = 0.93 * np.exp(rng.normal(0.0, 0.03, 3) + rng.normal(0.0, 0.03))
-    near = 0.92 if label == "pituitary" else 1.0
-    fill = float(rng.uniform(0.88, 1.03) if label == "notumor" else rng.uniform(0.76, 0.98))
-    shift = rng.normal(0.0, 3.0, 2)
-    drop = float(rng.uniform(0.02, 0.12))
-    squeeze = float(np.exp(rng.normal(0.0, 0.09 if label == "notumor" else 0.025)))
+    if stripped:
+        at = float(np.clip(at, *STRIPPED_LIMITS[PLANES.index(plane)]))
+    return place, at
+
+
+def _zoom(rng: np.random.Generator) -> float:
+    """Size of the head in the frame: mostly usual, in a fifth each a tight crop or wide margins."""
+    usual, tight, wide = rng.uniform(0.84, 1.0), rng.uniform(1.0, 1.14), rng.uniform(0.62, 0.84)
+    return float(rng.choice([usual, tight, wide], p=[0.6, 0.2, 0.2]))
+
+
+def _aim(
+    plane: str, at: float, frame: float, height: float, drop: float, stripped: bool
+) -> NDArray[np.float64]:
+    """The picture's centre in MNI mm; whole heads hang from the upper edge, brains lie midway."""
     if plane == "axial":
-        frame = near * 208.0 * scale[1] / fill
-        middle = np.array([0.0, -15.0 + (7.0 if at < -22 else 0.0), at])
-        axes = np.array([[1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
-        tilt = 4.0
-    elif plane == "coronal":
-        frame = near * float(rng.uniform(198.0, 242.0)) * scale[2] / 0.93
-        middle = np.array([0.0, at, 98.0 - frame * (0.5 - drop) / scale[2]])
-        axes = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0]])
-        tilt = 4.0
-    else:
-        frame = near * float(rng.uniform(212.0, 246.0)) * scale[1] / 0.93
-        middle = np.array([at, -3.0, 98.0 - frame * (0.5 - drop) / scale[2]])
-        axes = np.array([[0.0, -1.0 if mirrored else 1.0, 0.0], [0.0, 0.0, -1.0]])
-        tilt = 2.5
-    turn = _rotation(rng, tilt)
-    if label == "pituitary":  # turn about the sella, so that it stays in the slice
-        pivot = np.where(np.abs(axes).sum(0) > 0, np.array([0.0, 2.0, -34.0]), middle)
+        return np.array([0.0, -15.0 + (7.0 if at < -22 and not stripped else 0.0), at])
+    low = 6.0 if stripped else 98.0 - frame * (0.5 - drop) / height
+    return np.array([0.0, at, low]) if plane == "coronal" else np.array([at, -3.0, low])
+
+
+def cut_head(rng: np.random.Generator, label: str, plane: str, stripped: bool) -> Slice:
+    """Choose slice position, tilt, head size and framing."""
+    place, at = _place(rng, label, plane, stripped)
+    mirrored = rng.random() < 0.5
+    scale = 0.93 * np.exp(rng.normal(0.0, 0.03, 3) + rng.normal(0.0, 0.03))
+    zoom = _zoom(rng)
+    shift = rng.normal(0.0, 3.0, 2)
+    drop = float(rng.uniform(0.02, 0.12)) - 0.3 * max(0.0, zoom - 1.0)
+    squeeze = float(np.exp(rng.normal(0.0, rng.choice([0.02, 0.09]))))
+    length = {"axial": 190.0, "coronal": 200.0, "sagittal": 208.0}[plane]
+    frame = length * float(np.exp(rng.normal(0.0, 0.03))) * scale[1] / 0.93 / zoom
+    frame *= 0.88 if stripped else 1.0
+    middle = _aim(plane, at, frame, scale[2], drop, stripped)
+    axes = AXES[plane].copy()
+    if plane == "sagittal" and mirrored:
+        axes[0] = -axes[0]
+    turn = _rotation(rng, float(rng.choice([3.5, 11.0], p=[0.7, 0.3])))
+    if place == "pituitary":  # turn about the sella, so that it stays in the slice
+        pivot = np.where(np.abs(axes).sum(0) > 0, SELLA, middle)
         middle = pivot + turn @ (middle - pivot)
     axes = (axes @ turn.T) / scale
     middle = middle + axes[0] * shift[0] + axes[1] * shift[1]
@@ -120,27 +147,22 @@ class Scanner:
     sharpen: float
 
 
-def draw_scanner(rng: np.random.Generator, label: str, contrast: str) -> Scanner:
-    common = rng.random() < 0.5
-    if label != "notumor":
-        return Scanner(
-            float(rng.uniform(0.35, 0.8)),
-            float(rng.uniform(0.03, 0.14)),
-            float(rng.uniform(0.004, 0.014)),
-            float(rng.uniform(0.76, 1.12)),
-            float(rng.uniform(0.92, 1.08)),
-            0.0,
-            0.0,
-        )
-    bright = {"T1c": 1.35, "T1": 1.15, "T2": 1.1, "FLAIR": 1.1}[contrast]
+# window: most tissue of a usual picture falls between black and white
+GAINS = {"T1c": 1.15, "T1": 1.05, "T2": 1.0, "FLAIR": 1.05, "PD": 0.95}
+
+
+def draw_scanner(rng: np.random.Generator, contrast: str) -> Scanner:
+    """A scanner and a window, alike for all classes."""
+    processed = rng.random() < 0.3
+    grey_air = rng.random() < 0.3
     return Scanner(
-        float(rng.uniform(0.3, 0.8)),
-        float(rng.uniform(0.02, 0.1)),
-        float(rng.uniform(0.004, 0.022)),
-        bright * float(rng.uniform(0.75, 1.35)),
-        float(rng.uniform(0.8, 1.15)),
-        0.0 if common else float(rng.uniform(0.0, 0.05)),
-        float(rng.uniform(0.0, 1.0)) if common else 0.0,
+        float(rng.uniform(0.3, 0.9)),
+        float(rng.uniform(0.02, 0.14)),
+        float(np.exp(rng.uniform(np.log(0.004), np.log(0.022)))),
+        GAINS[contrast] * float(np.exp(rng.normal(-0.06, 0.27))),
+        float(rng.uniform(0.82, 1.15)),
+        float(rng.uniform(0.0, 0.06)) if grey_air else 0.0,
+        float(rng.uniform(0.2, 1.0)) if processed else 0.0,
     )
 
 

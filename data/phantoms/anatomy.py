@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from data.phantoms.atlas import dura_distance, load_atlas, sample, tissue_at
+from data.phantoms.atlas import load_atlas, sample, tissue_at
 from data.phantoms.canvas import Canvas, Field, smooth_field, soft_min, streaky_field
+from data.phantoms.variety import white_spots
 
 Point = tuple[float, float, float]
 
 TISSUES = (
     "white", "grey", "csf", "fat", "skin", "muscle", "bone", "marrow", "vessel",
-    "mucosa", "globe", "dura", "gland", "sinus", "flow", "air", "plexus",
+    "mucosa", "globe", "dura", "gland", "sinus", "flow", "air", "plexus", "gliosis",
 )  # fmt: skip
 # Relative signal of the tissues under each sequence, in the order of TISSUES; 1 is white on the
 # screen.
@@ -30,13 +31,15 @@ TONES: dict[str, dict[str, float]] = {
     contrast: dict(zip(TISSUES, row, strict=True))
     for contrast, row in {
         "T1c": (0.335, 0.3, 0.12, 0.74, 0.5, 0.33, 0.05, 0.3, 0.72,
-                0.66, 0.12, 0.42, 0.62, 0.62, 0.06, 0.015, 0.66),
+                0.66, 0.12, 0.42, 0.62, 0.62, 0.06, 0.015, 0.66, 0.255),
         "T1": (0.5, 0.4, 0.13, 0.92, 0.6, 0.36, 0.06, 0.5, 0.16,
-                0.36, 0.14, 0.26, 0.5, 0.24, 0.08, 0.015, 0.3),
+                0.36, 0.14, 0.26, 0.5, 0.24, 0.08, 0.015, 0.3, 0.36),
         "T2": (0.27, 0.4, 0.92, 0.5, 0.32, 0.16, 0.03, 0.22, 0.06,
-                0.75, 0.95, 0.12, 0.35, 0.1, 0.03, 0.012, 0.7),
+                0.75, 0.95, 0.12, 0.35, 0.1, 0.03, 0.012, 0.7, 0.58),
         "FLAIR": (0.4, 0.5, 0.1, 0.62, 0.5, 0.24, 0.04, 0.24, 0.12,
-                0.55, 0.16, 0.22, 0.42, 0.16, 0.06, 0.012, 0.42),
+                0.55, 0.16, 0.22, 0.42, 0.16, 0.06, 0.012, 0.42, 0.72),
+        "PD": (0.5, 0.61, 0.5, 0.68, 0.5, 0.38, 0.05, 0.42, 0.12,
+                0.66, 0.56, 0.24, 0.55, 0.2, 0.06, 0.015, 0.64, 0.72),
     }.items()
 }  # fmt: skip
 
@@ -54,21 +57,24 @@ class Person:
     sharpness: float
     marrow: float
     fat_fade: float
+    white_spots: float  # 0 for none
 
 
 def draw_person(rng: np.random.Generator) -> Person:
-    """A random adult; two in ten have clearly wide ventricles and sulci."""
-    old = rng.random() < 0.25
+    """A random adult; three in ten have wide ventricles and sulci, most of them white spots too."""
+    old = rng.random() < 0.3
+    spots = rng.random() < (0.7 if old else 0.06)
     return Person(
         skull_mm=float(rng.uniform(3.6, 6.2)),
         scalp_mm=float(rng.uniform(2.8, 6.4)),
-        ventricles=float(rng.uniform(0.2, 0.45) if old else rng.uniform(-0.05, 0.22)),
-        atrophy=float(rng.uniform(0.3, 0.8) if old else rng.uniform(0.0, 0.35)),
+        ventricles=float(rng.uniform(0.2, 0.55) if old else rng.uniform(-0.05, 0.22)),
+        atrophy=float(rng.uniform(0.3, 1.1) if old else rng.uniform(0.0, 0.35)),
         face_mm=float(rng.normal(0.0, 3.0)),
         ears=bool(rng.random() < 0.7),
         sharpness=float(rng.uniform(1.3, 2.0)),
         marrow=float(rng.uniform(0.5, 1.6)),
         fat_fade=float(rng.uniform(0.6, 1.12)),
+        white_spots=float(rng.uniform(0.3, 1.0)) if spots else 0.0,
     )
 
 
@@ -313,7 +319,10 @@ def _paint_brain(
     )
     white = np.clip((white - 0.5) * person.sharpness + 0.5, 0.0, 1.0) * (1.0 - csf)
     brain = tone["grey"] * (1.0 - white - csf) + tone["white"] * white
-    brain = brain * (1.0 + 0.025 * grain[0] + 0.02 * grain[2]) + tone["csf"] * csf
+    if person.white_spots > 0.0:
+        spots = white_spots(canvas, person.white_spots, white, csf, grain)
+        brain = brain + spots * (tone["gliosis"] - brain)
+    brain = brain * (1.0 + 0.03 * grain[0] + 0.025 * grain[2]) + tone["csf"] * csf
     canvas.paint(
         canvas.cover(cavity - 1.0, 1.2) * np.clip(0.5 + 0.4 * grain[1], 0.1, 0.9), tone["dura"]
     )
@@ -397,28 +406,52 @@ def _paint_vessels(
 
 
 def paint_head(
-    canvas: Canvas, tone: dict[str, float], fold: Field, person: Person, rng: np.random.Generator
-) -> Field:
-    """Draw the whole head on ``canvas``.
+    canvas: Canvas,
+    tone: dict[str, float],
+    fold: Field,
+    cavity: Field,
+    person: Person,
+    rng: np.random.Generator,
+    stripped: bool,
+) -> None:
+    """Draw the whole head on ``canvas``, or of a stripped one the brain and the sella alone.
 
     Args:
         canvas: its ``xyz`` are the coordinates for skull and face; ``image`` starts at zero.
         tone: signal of every tissue, see ``TONES``.
         fold: (3, size, size) coordinates for the brain, with its finer warp and any mass effect.
+        cavity: (size, size) signed distance to the dura in mm, negative inside.
         person: the anatomy drawn for this seed.
         rng: source of the texture fields; always consumed by the same amount.
-
-    Returns:
-        (size, size) signed distance to the dura in mm, negative inside.
+        stripped: whether skull and face are to be cut away later, and need not be drawn.
     """
     size = canvas.ax.shape[0]
     grain = [smooth_field(rng, size, cells) for cells in (9, 26, 60, 34)]
     grain += [streaky_field(rng, size, 34, 12), streaky_field(rng, size, 15, 9)]
+    low = float(canvas.xyz[2].min()) < 5.0
+    if stripped:
+        canvas.image += tone["dura"]  # what is left below the brain
+    else:
+        _paint_around(canvas, tone, grain, person, low)
+    if low:
+        _paint_sella(canvas, tone)
+        _paint_cord(canvas, tone)
+    csf = _paint_brain(canvas, tone, fold, cavity, grain, person)
+    _paint_vessels(canvas, tone, cavity, csf, grain)
+
+
+def _paint_around(
+    canvas: Canvas,
+    tone: dict[str, float],
+    grain: list[Field],
+    person: Person,
+    low: bool,
+) -> None:
+    """Scalp, skull and, in ``low`` slices, the face."""
     atlas = load_atlas()
     # off-midline values at the midline: the skull bridges the dents where the hemispheres meet
     bridged = np.stack([np.hypot(canvas.xyz[0], np.float32(15.0)), canvas.xyz[1], canvas.xyz[2]])
     hull = sample(atlas.hull, bridged, atlas.coarse_origin, atlas.coarse_mm, -1.0)
-    cavity = dura_distance(canvas.xyz)
     thick = np.asarray(person.skull_mm * np.clip(1.0 + 0.13 * grain[0], 0.6, 1.5), np.float32)
     skin = skin_distance(
         canvas.xyz,
@@ -427,7 +460,6 @@ def paint_head(
         person,
         thick + person.scalp_mm * np.clip(1 + 0.10 * grain[0], 0.5, 1.6),
     )
-    low = float(canvas.xyz[2].min()) < 5.0
     _paint_soft_parts(canvas, tone, skin, grain, person)
     canvas.body = canvas.cover(skin + 3.0, 2.0)
     if low:
@@ -436,8 +468,3 @@ def paint_head(
     if low:
         _paint_orbits(canvas, tone, grain, person)
         _paint_air(canvas, tone, grain)
-        _paint_sella(canvas, tone)
-        _paint_cord(canvas, tone)
-    csf = _paint_brain(canvas, tone, fold, cavity, grain, person)
-    _paint_vessels(canvas, tone, cavity, csf, grain)
-    return cavity

@@ -25,25 +25,22 @@ from PIL import Image
 from scipy import ndimage
 from threadpoolctl import threadpool_limits
 
-from data.phantoms.acquisition import PLANES, acquire, cut_head, draw_scanner
+from data.phantoms.acquisition import PLANES, Slice, acquire, cut_head, draw_scanner
 from data.phantoms.anatomy import TONES, draw_person, paint_head, widen_ventricles
 from data.phantoms.atlas import dura_distance
 from data.phantoms.canvas import Canvas, Field
 from data.phantoms.lesions import draw_lesion, mass_effect, paint_lesion
+from data.phantoms.variety import draw_holes, paint_holes, strip
 
 LABELS = ("glioma", "meningioma", "notumor", "pituitary")
-CONTRASTS = ("T1c", "T1", "T2", "FLAIR")
+CONTRASTS = ("T1c", "T1", "T2", "FLAIR", "PD")
 SIZES = (64, 512)
 LOOK = 64  # samples a side of the coarse look used to place a lesion
 
-# share of axial, coronal, sagittal; contrasts other than these are drawn only when asked for
-PLANE_SHARES = {
-    "glioma": (0.40, 0.32, 0.28),
-    "meningioma": (0.36, 0.34, 0.30),
-    "notumor": (0.84, 0.06, 0.10),
-    "pituitary": (0.32, 0.32, 0.36),
-}
-NOTUMOR_CONTRASTS = (0.22, 0.22, 0.30, 0.26)
+# the same for every class, or style would tell the class
+PLANE_SHARES = (0.5, 0.25, 0.25)
+CONTRAST_SHARES = (0.34, 0.17, 0.2, 0.2, 0.09)
+STRIPPED_SHARE = 0.2
 HEAD_SIGNAL = 0.005  # without noise; air gives none, and the darkest tissue 0.012
 
 
@@ -65,9 +62,10 @@ class Phantom:
         mask: (size, size) bool, the lesion without its oedema; all False for "notumor".
         label: "glioma", "meningioma", "notumor" or "pituitary".
         plane: "axial", "coronal" or "sagittal".
-        contrast: "T1c" (with contrast agent), "T1", "T2" or "FLAIR".
+        contrast: "T1c" (with contrast agent), "T1", "T2", "FLAIR" or "PD" (proton density).
         seed: the seed it was made from.
         head: (size, size) bool, whatever gives signal, and the cavities it encloses.
+        stripped: whether all but the brain was cut away, as tools for research do.
     """
 
     image: NDArray[np.uint8]
@@ -77,6 +75,7 @@ class Phantom:
     contrast: str
     seed: int
     head: NDArray[np.bool_]
+    stripped: bool
 
 
 def _tones(rng: np.random.Generator, contrast: str) -> dict[str, float]:
@@ -111,10 +110,11 @@ def make_phantom(
     """Draw one phantom.
 
     Args:
-        label: class to draw, one of ``LABELS``; it also sets the usual planes, framing and window.
+        label: class to draw, one of ``LABELS``; it sets nothing but the tumour and where heads are
+            cut to show one. Plane, contrast, framing and scanner are drawn alike for all.
         seed: any integer >= 0; the same arguments give the same bytes.
-        plane: one of ``PLANES``, or None to draw one as frequent as among real images of the class.
-        contrast: one of ``CONTRASTS``, or None: "T1c" for tumours, any for "notumor".
+        plane: one of ``PLANES``, or None to draw one.
+        contrast: one of ``CONTRASTS``, or None to draw one.
         size: side of the square image in pixels, 64 to 512; the picture does not depend on it.
         lesion: False draws the same picture without the tumour (label "notumor", empty mask).
 
@@ -133,50 +133,49 @@ def make_phantom(
     _require_integer("size", size, *SIZES)
     streams = [np.random.default_rng([int(seed), LABELS.index(label), k]) for k in range(5)]
     choice, head, tumour, texture, noise = streams
-    drawn_plane = str(choice.choice(PLANES, p=PLANE_SHARES[label]))
-    drawn_contrast = (
-        str(choice.choice(CONTRASTS, p=NOTUMOR_CONTRASTS)) if label == "notumor" else "T1c"
-    )
+    drawn_plane = str(choice.choice(PLANES, p=PLANE_SHARES))
+    drawn_contrast = str(choice.choice(CONTRASTS, p=CONTRAST_SHARES))
+    stripped = bool(choice.random() < STRIPPED_SHARE)
     plane, contrast = plane or drawn_plane, contrast or drawn_contrast
-    image, mask, scene_pixel = _render(
-        label, plane, contrast, int(size), lesion, head, tumour, texture
-    )
+    cut = cut_head(head, label, plane, stripped)
+    kind = label if lesion else "notumor"
+    image, mask = _render(kind, cut, contrast, int(size), stripped, head, tumour, texture)
     inside = np.asarray(ndimage.binary_fill_holes(image > HEAD_SIGNAL), dtype=np.bool_)
-    shown = acquire(image, scene_pixel, draw_scanner(noise, label, contrast), noise)
-    named = label if lesion else "notumor"
-    return Phantom(shown, mask, named, plane, contrast, int(seed), inside)
+    shown = acquire(image, cut.fov[1] / size, draw_scanner(noise, contrast), noise)
+    return Phantom(shown, mask, kind, plane, contrast, int(seed), inside, stripped)
 
 
 def _render(
-    label: str,
-    plane: str,
+    kind: str,
+    cut: Slice,
     contrast: str,
     size: int,
-    lesion: bool,
+    stripped: bool,
     head: np.random.Generator,
     tumour: np.random.Generator,
     texture: np.random.Generator,
-) -> tuple[Field, NDArray[np.bool_], float]:
-    """Noise-free signal, lesion mask and millimetres a pixel."""
-    cut = cut_head(head, label, plane)
+) -> tuple[Field, NDArray[np.bool_]]:
+    """Noise-free signal and lesion mask."""
     person = draw_person(head)
     tone = _tones(head, contrast)
-    uv = cut.uv(size)
+    uv, look = cut.uv(size), cut.uv(LOOK)
     xyz, fold = cut.points(uv)
-    pixel = cut.fov[1] / size
+    look_xyz, _ = cut.points(look)
+    look_dura, dura = dura_distance(look_xyz), dura_distance(xyz)
     fold = widen_ventricles(fold, person.ventricles)
-    canvas = Canvas(xyz, pixel, np.zeros((size, size), np.float32))
-    tumour_here = None
-    if lesion and label != "notumor":
-        look = cut.uv(LOOK)
-        look_xyz, _ = cut.points(look)
-        tumour_here = draw_lesion(tumour, label, plane, look, look_xyz, dura_distance(look_xyz))
-        moved = mass_effect(tumour_here, uv, dura_distance(xyz))
+    holes = draw_holes(head, look, look_dura)
+    canvas = Canvas(xyz, cut.fov[1] / size, np.zeros((size, size), np.float32))
+    lesion = None
+    if kind != "notumor":
+        lesion = draw_lesion(tumour, kind, cut.plane, look, look_xyz, look_dura)
+        moved = mass_effect(lesion, uv, dura)
         fold = fold + np.tensordot(cut.axes.astype(np.float32).T, moved, 1)
-    dura = paint_head(canvas, tone, fold, person, texture)
-    if tumour_here is None:
-        return canvas.image, np.zeros((size, size), bool), pixel
-    return canvas.image, paint_lesion(canvas, tumour_here, contrast, uv, dura, tumour), pixel
+    paint_head(canvas, tone, fold, dura, person, texture, stripped)
+    paint_holes(canvas, holes, tone, uv, dura, texture)
+    edge = None if lesion is None else paint_lesion(canvas, lesion, contrast, uv, dura, tumour)
+    if stripped:
+        strip(canvas, dura, edge, texture)
+    return canvas.image, np.zeros((size, size), bool) if edge is None else np.asarray(edge < 0.0)
 
 
 def write_phantoms(

@@ -7,10 +7,9 @@ and dural tail are drawn but not counted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from data.phantoms.canvas import Canvas, Field, smooth_field
 
@@ -21,7 +20,8 @@ class Lesion:
 
     Attributes:
         label: "glioma", "meningioma" or "pituitary".
-        kind: "ring", "patchy" or "infiltrating" (glioma); "solid"; "cystic".
+        kind: "ring", "patchy", "infiltrating" or "low-grade" (glioma, the last two enhance little
+            or not at all); "solid"; "cystic".
         blobs: (u, v, radius) of the round parts, in mm; their smooth union is the tumour.
         waves: (order, amplitude, phase) of the outline's ripples.
         push: share of the radius by which the neighbourhood is displaced.
@@ -44,6 +44,12 @@ class Lesion:
     mottle: float = 0.06
 
 
+def _radius(rng: np.random.Generator, largest: float) -> float:
+    """Millimetres; three in ten tumours are small."""
+    small = rng.random() < 0.3
+    return float(rng.uniform(4.0, 9.0) if small else rng.uniform(9.0, largest))
+
+
 def _waves(rng: np.random.Generator, strength: float) -> tuple[tuple[int, float, float], ...]:
     return tuple(
         (k, float(rng.normal(0.0, strength / k**0.8)), float(rng.uniform(0, 2 * np.pi)))
@@ -52,7 +58,11 @@ def _waves(rng: np.random.Generator, strength: float) -> tuple[tuple[int, float,
 
 
 def _pick(rng: np.random.Generator, weight: Field) -> tuple[int, int]:
-    """A random (row, column) with probability in proportion to ``weight``."""
+    """A random (row, column), not at the frame's edge, in proportion to ``weight``."""
+    margin = weight.shape[0] // 16
+    inner = np.zeros_like(weight)
+    inner[margin:-margin, margin:-margin] = weight[margin:-margin, margin:-margin]
+    weight = inner
     flat = np.cumsum(weight.ravel(), dtype=np.float64)
     if flat[-1] <= 0.0:
         row, column = np.unravel_index(int(np.argmax(weight)), weight.shape)
@@ -62,7 +72,7 @@ def _pick(rng: np.random.Generator, weight: Field) -> tuple[int, int]:
 
 
 def _glioma(rng: np.random.Generator, uv: Field, xyz: Field, dura: Field) -> Lesion:
-    radius = float(rng.uniform(9.0, 28.0))
+    radius = _radius(rng, 28.0)
     depth = -dura
     inside = np.clip((depth - 0.4 * radius - 3.0) / 3.0, 0.0, 1.0)
     site = (
@@ -73,8 +83,10 @@ def _glioma(rng: np.random.Generator, uv: Field, xyz: Field, dura: Field) -> Les
     if float(site.sum()) < 3.0:
         site = np.clip(depth - float(depth.max()) + 4.0, 0.0, None)
     row, column = _pick(rng, site.astype(np.float32))
-    radius = min(radius, max(6.0, 1.2 * float(depth[row, column])))
-    kind = str(rng.choice(["ring", "patchy", "infiltrating"], p=[0.52, 0.26, 0.22]))
+    radius = min(radius, max(4.0, 1.2 * float(depth[row, column])))
+    kind = str(
+        rng.choice(["ring", "patchy", "infiltrating", "low-grade"], p=[0.42, 0.2, 0.18, 0.2])
+    )
     u, v = float(uv[0, row, column]), float(uv[1, row, column])
     blobs = [(u, v, radius)]
     for _ in range(int(rng.integers(0, 3))):
@@ -93,14 +105,14 @@ def _glioma(rng: np.random.Generator, uv: Field, xyz: Field, dura: Field) -> Les
         _waves(rng, 0.15),
         float(rng.uniform(0.25, 0.6)),
         float(rng.uniform(0.5, 1.05)),
-        float(rng.uniform(6.0, 20.0)) if kind != "infiltrating" else float(rng.uniform(2.0, 7.0)),
-        float(rng.uniform(1.8, 4.5)),
+        float(rng.uniform(6.0, 20.0) if kind in ("ring", "patchy") else rng.uniform(2.0, 7.0)),
+        min(float(rng.uniform(1.8, 4.5)), 0.4 * radius),
         (float(rng.uniform(0.75, 1.0)), float(rng.uniform(0, np.pi))),
     )
 
 
 def _meningioma(rng: np.random.Generator, uv: Field, xyz: Field, dura: Field, falx: bool) -> Lesion:
-    radius = float(rng.uniform(8.0, 26.0))
+    radius = _radius(rng, 26.0)
     sign = float(rng.choice([-1.0, 1.0]))
     on_falx = falx and rng.random() < 0.3
     grad_v, grad_u = np.gradient(dura, axis=0), np.gradient(dura, axis=1)
@@ -134,7 +146,7 @@ def _meningioma(rng: np.random.Generator, uv: Field, xyz: Field, dura: Field, fa
         _waves(rng, 0.06),
         float(rng.uniform(0.45, 0.75)),
         float(rng.uniform(0.72, 1.1)),
-        float(rng.uniform(4.0, 14.0)) if rng.random() < 0.35 else 0.0,
+        float(rng.uniform(4.0, 14.0)) if rng.random() < 0.4 else 0.0,
         1.5,
         (float(rng.uniform(0.8, 1.0)), float(rng.uniform(0, np.pi))),
         float(rng.uniform(0.03, 0.16)),
@@ -152,7 +164,7 @@ def _pituitary(rng: np.random.Generator, uv: Field, xyz: Field, axial: bool) -> 
         float(uv[0, row, column] + rng.normal(0, 0.8)),
         float(uv[1, row, column] + rng.normal(0, 0.8)),
     )
-    low = float(rng.uniform(6.0, 11.5))
+    low = float(rng.uniform(4.0, 6.0) if rng.random() < 0.2 else rng.uniform(6.0, 11.5))
     if axial:
         low *= 1.15
         blobs = [(u, v, low)]
@@ -170,9 +182,9 @@ def _pituitary(rng: np.random.Generator, uv: Field, xyz: Field, axial: bool) -> 
         tuple(blobs),
         _waves(rng, 0.05),
         0.55,
-        float(rng.uniform(0.78, 1.1)),
+        float(rng.uniform(0.7, 1.2)),
         0.0,
-        2.5,
+        min(2.5, 0.4 * low),
         (float(rng.uniform(0.88, 1.0)), 0.0),
         float(rng.uniform(0.04, 0.2)),
     )
@@ -223,26 +235,29 @@ def mass_effect(lesion: Lesion, uv: Field, dura: Field) -> Field:
     return np.asarray(np.stack([-size * du / rho, -size * dv / rho]), np.float32)
 
 
-PARTS = ("enhancing", "core", "oedema", "low", "meningioma", "pituitary")
+PARTS = ("enhancing", "core", "oedema", "low", "grey", "meningioma", "pituitary")
 # Signal of a tumour's parts under each sequence, on the scale of the tissues' tones.
 SIGNALS: dict[str, dict[str, float]] = {
     contrast: dict(zip(PARTS, row, strict=True))
     for contrast, row in {
-        "T1c": (0.66, 0.19, 0.225, 0.22, 0.58, 0.53),
-        "T1": (0.36, 0.2, 0.3, 0.29, 0.37, 0.4),
-        "T2": (0.52, 0.85, 0.68, 0.66, 0.47, 0.46),
-        "FLAIR": (0.62, 0.45, 0.78, 0.76, 0.6, 0.55),
+        "T1c": (0.66, 0.19, 0.225, 0.21, 0.31, 0.58, 0.53),
+        "T1": (0.38, 0.21, 0.31, 0.27, 0.42, 0.385, 0.4),
+        "T2": (0.5, 0.85, 0.68, 0.74, 0.52, 0.45, 0.44),
+        "FLAIR": (0.62, 0.24, 0.76, 0.78, 0.6, 0.54, 0.53),
+        "PD": (0.68, 0.72, 0.78, 0.8, 0.68, 0.64, 0.62),
     }.items()
 }
 
 
 def paint_lesion(
     canvas: Canvas, lesion: Lesion, contrast: str, uv: Field, dura: Field, rng: np.random.Generator
-) -> NDArray[np.bool_]:
-    """Draw the tumour on ``canvas`` and return its exact mask."""
+) -> Field:
+    """Draw the tumour on ``canvas`` and return the signed distance in mm to its edge."""
     size = dura.shape[0]
     coarse, fine, broad = (smooth_field(rng, size, cells) for cells in (34, 70, 12))
     signal = SIGNALS[contrast]
+    if contrast != "T1c":  # without contrast agent tumours of a kind differ less
+        lesion = replace(lesion, tone=1.0 + 0.4 * (lesion.tone - 0.9), mottle=0.6 * lesion.mottle)
     edge = outline(lesion, uv, coarse)
     tissue = canvas.cover(dura + 1.0, 2.0)
     if lesion.oedema > 0.0:
@@ -264,9 +279,10 @@ def paint_lesion(
             edge = np.maximum(edge, dura - 0.5)
             near = np.clip(1.0 - (edge - 1.0) / 14.0, 0.0, 1.0)
             tail = canvas.cover(np.abs(dura + 0.8) - 1.6 * near, 1.3) * (near > 0.0)
-            canvas.paint(np.asarray(0.8 * tail, np.float32), lesion.tone * signal["meningioma"])
+            if contrast == "T1c":
+                canvas.paint(np.asarray(0.8 * tail, np.float32), lesion.tone * signal["meningioma"])
         _paint_solid(canvas, lesion, signal, edge, coarse, fine, broad)
-    return np.asarray(edge < 0.0)
+    return np.asarray(edge, np.float32)
 
 
 def _paint_glioma(
@@ -282,9 +298,13 @@ def _paint_glioma(
         lesion.tone * signal["enhancing"] * (1.0 + 0.10 * fine + 0.10 * coarse), np.float32
     )
     core = np.asarray(signal["core"] * (1.0 + 0.15 * coarse + 0.12 * broad), np.float32)
-    if lesion.kind == "infiltrating":
-        body = np.asarray(signal["low"] * (1.0 + 0.08 * coarse + 0.06 * broad), np.float32)
+    if lesion.kind in ("infiltrating", "low-grade"):
+        share = np.clip(1.6 * (lesion.tone - 0.55) + 0.15 * broad, 0.0, 0.9)  # towards grey matter
+        body = signal["low"] + share * (signal["grey"] - signal["low"])
+        body = np.asarray(body * (1.0 + 0.06 * coarse + 0.04 * fine), np.float32)
         canvas.paint(canvas.cover(edge, 3.5 / canvas.pixel), body)
+        if lesion.kind == "low-grade":
+            return
         spots = np.clip(1.4 * coarse + 0.8 * broad - 2.3, 0.0, 1.0) * canvas.cover(edge + 3.0)
         canvas.paint(np.asarray(0.5 * spots, np.float32), bright)
         return

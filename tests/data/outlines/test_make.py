@@ -20,7 +20,7 @@ from tests.mat_files import drawn, fields, halved, mat_bytes, matlab_border, ove
 # number of the slice, class, seed of its phantom, patient
 SLICES = (
     (3, "glioma", 2, "100360"), (4, "glioma", 3, "100360"), (21, "meningioma", 0, "MR0402I"),
-    (22, "meningioma", 4, "112649"), (700, "pituitary", 0, "99"), (701, "pituitary", 4, "98"),
+    (22, "meningioma", 4, "112649"), (700, "pituitary", 3, "99"), (701, "pituitary", 4, "98"),
 )  # fmt: skip
 
 
