@@ -39,6 +39,7 @@ def parts() -> dict[str, str]:
         "sha256": metadata["files"][f"{metadata['name']}.tflite"]["sha256"],
         "parameters": f"{metadata['parameters']:,}",
         "training": tables.training(metadata, evaluation),
+        "collections": tables.collections(metadata),
         "copied": f"{sets['test_images_with_copy_in_training']:,}",
         "test_images": f"{sets['test_images']:,}",
         "finding": tables.finding(evaluation, shortcuts, published),

@@ -47,7 +47,7 @@ def compare(data: Path) -> dict[str, Any]:
     mirrored = metadata["mirrored_averaging"]
     training, validation = trained_and_held_out(data)
     path = ARTIFACTS / f"{MODEL_NAME}.keras"
-    reference = keras_predictor(path, mirrored=mirrored)(validation.images)
+    reference = keras_predictor(path)(validation.images)
     model = keras.models.load_model(path, safe_mode=True)
     calibration, tried = choose_calibration(  # as export
         model, training.images, validation.images, mirrored=mirrored

@@ -71,14 +71,8 @@ def official_sets(test: ImageSet, unseen: Collection[str]) -> dict[str, ImageSet
     }
 
 
-def keras_predictor(path: Path, *, mirrored: bool) -> Predict:
-    """Probabilities of a `.keras` file, loaded in safe mode: uint8 (n, 224, 224, 1) to (n, 4).
-
-    Args:
-        path: The file.
-        mirrored: Whether to average over each image and its left-right mirror image, as the
-            exported file does where its metadata say so.
-    """
+def keras_predictor(path: Path) -> Predict:
+    """Probabilities of a `.keras` file, loaded in safe mode: uint8 (n, 224, 224, 1) to (n, 4)."""
     model = keras.models.load_model(path, safe_mode=True)
 
     def predict(images: ImageArray) -> NDArray[np.float32]:
@@ -86,10 +80,7 @@ def keras_predictor(path: Path, *, mirrored: bool) -> Predict:
         found = []
         for start in starts:
             batch = to_float(images[start : start + 64])
-            answer = np.asarray(model.predict_on_batch(batch))
-            if mirrored:
-                answer = (answer + np.asarray(model.predict_on_batch(batch[:, :, ::-1]))) / 2
-            found.append(answer)
+            found.append(np.asarray(model.predict_on_batch(batch)))
         return np.concatenate(found).astype(np.float32)
 
     return predict
@@ -125,9 +116,7 @@ def build_report(data: Path, artifacts: Path, samples: Path) -> dict[str, Any]:
     sets = evaluation_sets(load_parts(data, manifest, "official"), manifest.unseen(), samples)
     classifier = Classifier.load(artifacts / f"{MODEL_NAME}.tflite")
     predictors = {
-        "keras": keras_predictor(
-            artifacts / f"{MODEL_NAME}.keras", mirrored=metadata["mirrored_averaging"]
-        ),
+        "keras": keras_predictor(artifacts / f"{MODEL_NAME}.keras"),
         "litert": litert_predictor(classifier),
     }
     found = {

@@ -61,7 +61,7 @@ def choose_calibration(
             )
             if reference is None:
                 keras_file = folder / f"{MODEL_NAME}.keras"
-                reference = keras_predictor(keras_file, mirrored=mirrored)(judges)
+                reference = keras_predictor(keras_file)(judges)
             with native_notices_silenced():
                 classifier = Classifier.load(folder / f"{MODEL_NAME}.tflite", calibrated=False)
         found = agreement(reference, litert_predictor(classifier)(judges))

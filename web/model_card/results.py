@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from model.evaluation.scores import is_brief
+from model.evaluation.scores import is_earlier
 from web.model_card.figures import maybe, optional, score
 from web.model_card.reports import Reports
 
 SETS = ("test_unseen", "test", "test_with_copy_in_training", "validation", "phantoms", "gallery")
 """Sets of images, the most telling first."""
 
-PROTOCOLS = ("grouped", "clean", "clean_brief", "official")
+PROTOCOLS = ("grouped", "clean", "official")
 """As `model.evaluation.scores.summarise` calls them, likewise."""
 
 
@@ -38,8 +38,8 @@ def _runs(protocol: str, runs: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     several = len(found["runs"]) > 1
     return [
         {
-            "protocol": protocol.removesuffix("_brief"),
-            "brief": is_brief(run),
+            "protocol": protocol,
+            "earlier": is_earlier(run),
             "score": score(run["test"]),
             "seed": run["seed"] if several else None,
         }
@@ -50,7 +50,7 @@ def _runs(protocol: str, runs: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def grouped(found: Mapping[str, Any]) -> Mapping[str, Any]:
     """The folds of the cross-validation: all answers together, each fold, mean and spread."""
     return {
-        "brief": is_brief(found["runs"][0]),
+        "earlier": is_earlier(found["runs"][0]),
         "score": score(found["pooled"]),
         "done": len(found["runs"]),
         "wanted": int(found["folds_wanted"]),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from model.config import CLASS_NAMES
-from model.evaluation.scores import is_brief
+from model.evaluation.scores import is_earlier
 from web.model_card.charts import Frame, reliability
 from web.model_card.figures import maybe, optional, score
 from web.model_card.reports import Reports
@@ -33,7 +33,7 @@ def _by_protocol(protocols: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     rows: list[Mapping[str, Any]] = []
     for name in (name for name in PROTOCOLS if name in protocols):
         runs = protocols[name]["runs"]
-        row: dict[str, Any] = {"protocol": name.removesuffix("_brief"), "brief": is_brief(runs[0])}
+        row: dict[str, Any] = {"protocol": name, "earlier": is_earlier(runs[0])}
         if name == "grouped":
             if pooled := protocols[name]["pooled"].get("calibration"):
                 rows.append(row | {"seed": None} | _gaps(pooled, None))

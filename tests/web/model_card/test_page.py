@@ -246,7 +246,7 @@ def test_protocols_appear_once_they_are_measured(
     card_page: Callable[[], str], reports: Path
 ) -> None:
     def forget(evaluation: Any) -> None:
-        for name in ("grouped", "clean", "clean_brief"):
+        for name in ("grouped", "clean"):
             evaluation["protocols"].pop(name, None)
 
     change(reports / "evaluation.json", forget)
@@ -255,7 +255,8 @@ def test_protocols_appear_once_they_are_measured(
     )
 
     def measure(evaluation: Any) -> None:
-        run = evaluation["protocols"]["official"]["runs"][0] | {"seed": 3}
+        run = evaluation["protocols"]["official"]["runs"][0] | {"seed": 3, "recipe": "one run"}
+        old = run | {"recipe": "first release"}
         run["test"] |= {"correct": 1293, "accuracy": 0.9863, "balanced_accuracy": 0.9851}
         recalls = dict(zip(CLASS_NAMES, (0.9667, 0.98, 1.0, 0.99), strict=True))
         for name, figures in run["test"]["classes"].items():
@@ -264,28 +265,24 @@ def test_protocols_appear_once_they_are_measured(
         clean = {**run, "test": {**run["test"], "accuracy": 0.9123}}
         evaluation["protocols"]["grouped"] = {
             "folds_wanted": 5, "pooled": pooled,
-            "runs": [run | {"protocol": f"fold-{k}", "stages": [20]} for k in range(3)],
+            "runs": [old | {"protocol": f"fold-{k}"} for k in range(3)],
             "accuracy": 0.8754, "accuracy_sd": 0.0321,
             "balanced_accuracy": 0.8642, "balanced_accuracy_sd": 0.0213,
         }  # fmt: skip
         evaluation["protocols"]["clean"] = {"runs": [clean, {**clean, "seed": 8}]}
-        brief = {**run, "stages": [20], "test": {**run["test"], "accuracy": 0.9012}}
-        evaluation["protocols"]["clean_brief"] = {"runs": [brief]}
 
-    assert "one stage on real images alone" not in text_of(card_page())
     change(reports / "evaluation.json", measure)
     page = card_page()
     results = part_text(page, "results")
-    assert "New patients: 3 of 5 folds brief recipe 1,293 of 1,311 87.6 %" in results
-    assert "without a copy of any test image brief recipe 1,293 of 1,311 90.1 %" in results
-    assert "Brief recipe: one stage on real images alone" in results
+    assert "New patients: 3 of 5 folds first release’s recipe 1,293 of 1,311 87.6 %" in results
+    assert "First release’s recipe: networks trained as in the first release" in results
     assert "fold-2 1,293 of 1,311 98.6 % 98.5 % Glioma 96.7 %" in results
     assert "Mean, and standard deviation 87.5 % ± 3.2 % 86.4 % ± 2.1 %" in results
     assert "Trained without a copy of any test image seed 3 1,293 of 1,311 91.2 %" in results
     assert "Trained without a copy of any test image seed 8" in results
     assert "Not measured yet" not in results
     facts = part_text(page, "facts")
-    assert "never met cross-validation, 3 of 5 folds, brief recipe 87.6 %" in facts
+    assert "never met cross-validation, 3 of 5 folds, first release’s recipe 87.6 %" in facts
     assert "no patient is on both sides, 87.6 % of the answers are right" in part_text(
         page, "limits"
     )
@@ -308,7 +305,7 @@ def test_calibration_by_protocol_shows_what_was_measured(
 
     change(reports / "evaluation.json", measure)
     page = part_text(card_page(), "calibration")
-    assert "New patients, fold by fold brief recipe 7,019 3.4 % none 0.057" in page
+    assert "New patients, fold by fold first release’s recipe 7,019 3.4 % none 0.057" in page
     assert "copy of any test image seed 8 1,311 4.1 % 1.2 % 0.057" in page
     assert "seed 9" not in page
 
