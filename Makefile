@@ -1,5 +1,6 @@
 # `make help` lists what there is. Nothing here needs root.
 # On Windows without make, README.md has the same commands.
+# PYTHON=/path/to/python3.12 names the interpreter; else environment.sh looks for one.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -27,44 +28,16 @@ STAMP_DEV := $(VENV_DEV)/.requirements
 # the notebook runs in its own folder, so it is told where the data lies from the root
 DATA_FROM_ROOT = $(if $(filter /%,$(DATA)),$(DATA),$(CURDIR)/$(DATA))
 
-# $(call fill,FOLDER,REQUIREMENTS,OPTIONS): make the virtual environment if need be, install, stamp it.
-# PYTHON=/path/to/python3.11 names the interpreter where it is not on the path.
-define fill
-@set -e; \
-for python in "$(PYTHON)" python3.11 python3 python; do \
-  [ -n "$$python" ] || continue; \
-  "$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && break; \
-  python=; \
-done; \
-if [ -z "$$python" ]; then \
-  echo "error: Python 3.11 is needed, as python3.11 or python3." >&2; \
-  echo "  found: $$(python3 --version 2>&1 || true)" >&2; \
-  echo "  Debian 12: apt-get install python3 python3-venv. macOS: brew install python@3.11." >&2; \
-  echo "  Elsewhere on the disk: make PYTHON=/path/to/python3.11 ..." >&2; \
-  exit 1; \
-fi; \
-if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
-  echo "error: $$python has no venv module. Debian and Ubuntu keep it in a package of its own:" >&2; \
-  echo "  apt-get install python3-venv (or python3.11-venv)" >&2; \
-  exit 1; \
-fi; \
-if ! "$(1)/bin/python" -c 'import pip, sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; \
-then \
-  echo "Making $(1) with $$("$$python" --version)."; \
-  "$$python" -m venv --clear "$(1)"; \
-fi; \
-echo "Installing $(2) into $(1); the first time takes a while."; \
-"$(1)/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check $(3) -r "$(2)"; \
-touch "$(1)/.requirements"
-endef
-
-.PHONY: help serve test lint types format lock audit-packages sbom data audit train score export calibrate evaluate reports reproduce notebook lab samples translations clean
+.PHONY: help serve try-serving test lint types format lock audit-packages sbom data audit train score export calibrate evaluate reports reproduce notebook lab samples translations clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 serve: $(STAMP) ## start the web app; PORT=8080 make serve picks the port
 	@exec $(RUN) app.py
+
+try-serving: $(STAMP) ## open every page and classify one image, without a server
+	@exec $(RUN) -m deploy.try_serving
 
 test: lint types ## lint, types and every test; PYTEST_ARGS='-k name' picks some
 	$(DEV) -m pytest $(PYTEST_ARGS)
@@ -150,9 +123,11 @@ clean: ## remove caches; environments, data and runs stay
 	rm -rf .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
 
+# The last two numbers are minor versions of Python 3: TensorFlow, for which LiteRT stands in where
+# the app is served, has no wheels for 3.14.
 $(STAMP): requirements.lock
-	$(call fill,$(VENV),requirements.lock,--require-hashes)
+	@sh deploy/environment.sh $(VENV) requirements.lock 11 14
 
 $(STAMP_DEV): requirements-dev.txt requirements-train.txt requirements-jax.txt \
   requirements-scale.txt requirements.txt
-	$(call fill,$(VENV_DEV),requirements-dev.txt)
+	@sh deploy/environment.sh $(VENV_DEV) requirements-dev.txt 11 13

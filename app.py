@@ -28,6 +28,11 @@ logger = logging.getLogger("app")
 # gunicorn's master stops for this exit status of a worker; after others it starts a new worker
 CANNOT_START = 4
 
+NOT_INSTALLED = (
+    "Flask is not installed for this Python. Run `python -m pip install -r requirements.txt` first "
+    "(Python 3.11 to 3.14), or `make serve`, which does it all."
+)
+
 
 class StartupError(SystemExit):
     """The app cannot start: one sentence on standard error, exit status 4."""
@@ -168,6 +173,9 @@ def require_free_port(host: str, port: int) -> None:
 
 def main() -> NoReturn:
     """Serves the app with gunicorn, or with Flask's threaded server where there is no gunicorn."""
+    if importlib.util.find_spec("flask") is None:
+        sys.stderr.write(f"Cannot start: {NOT_INSTALLED}\n")
+        raise SystemExit(1)
     try:
         settings = settings_from(os.environ)
         require_free_port(settings.host, settings.port)

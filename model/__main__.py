@@ -319,7 +319,9 @@ def _parser() -> argparse.ArgumentParser:
         "JSON lines on standard output without",
     )  # fmt: skip
     classify.add_argument("--model", type=Path, default=DEFAULT_MODEL_PATH)
-    classify.add_argument("--plane", choices=PLANES, default="axial", help="how to cut volumes")
+    classify.add_argument(
+        "--plane", choices=PLANES, help="how to cut volumes; as they were acquired by default"
+    )
     classify.add_argument("--workers", type=int, help="processes; one a core by default")
     classify.add_argument("--fresh", action="store_true", help="forget what an earlier run did")
     classify.add_argument(

@@ -27,7 +27,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from model.reading.dicom import MAX_DEFLATED_BYTES
+from model.reading.dicom_header import MAX_DEFLATED_BYTES
 from model.reading.nifti import MAX_UNPACKED_BYTES
 from tests.scan_files import dicom, nifti, png, white_share
 
@@ -183,9 +183,11 @@ def dicom_in_a_tiff() -> bytes:
 RAMP = np.arange(64).reshape(8, 8)
 
 
-def compressed_dicom(frames: list[bytes], syntax: str, **tags: Any) -> bytes:
-    """DICOM of 8-bit frames that say to be 8 x 8."""
-    base = dicom(RAMP, BitsAllocated=8, BitsStored=8, HighBit=7, **tags)
+def compressed_dicom(
+    frames: list[bytes], syntax: str, pixels: NDArray[Any] = RAMP, **tags: Any
+) -> bytes:
+    """DICOM of 8-bit frames that say to be 8 x 8, or as the tags say."""
+    base = dicom(pixels, **{"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, **tags})
     dataset = pydicom.dcmread(io.BytesIO(base))
     dataset.file_meta.TransferSyntaxUID = UID(syntax)
     dataset.PixelData = encapsulate(frames)
@@ -391,7 +393,7 @@ DICOMS = [
          ("with pixel data", "such as a report")),
     Case("no rows", lambda: dicom(RAMP, without="Rows"), 413, ("sides of 1 to 2,048",)),
     Case("JPEG lossless", lambda: compressed_dicom([b"\xff\xd8"], JPEGLosslessSV1), 422,
-         ("JPEG baseline, JPEG 2000 or RLE", "JPEG Lossless", "gdcmconv --raw")),
+         ("JPEG, JPEG-LS, JPEG 2000, RLE or deflate", "JPEG Lossless", "gdcmconv --raw")),
     Case("private syntax", lambda: compressed_dicom([b"1234"], "1.2.3.4.5"), 422,
          ("transfer syntax of the standard", "save it uncompressed", "1.2.3.4.5")),
     Case("JPEG bomb", lambda: compressed_dicom([flat(9000, 9000, "L", "JPEG")], JPEGBaseline8Bit),
@@ -419,8 +421,8 @@ READ_DICOMS = [
     Case("wrong ending", lambda: dicom(PICTURE), filename="scan.png"),
 ]  # fmt: skip
 NIFTIS = [
-    Case("NaN", lambda: with_value(np.nan), 422, ("finite", "Received: NaN or infinite")),
-    Case("infinite", lambda: with_value(-np.inf), 422, ("finite", "Received: NaN or infinite")),
+    Case("nothing but NaN", lambda: nifti(np.full((8, 8, 8), np.nan, np.float32)), 422,
+         ("finite", "Received: NaN or infinite")),
     Case("bomb", nifti_bomb, 413, ("at most 256 MiB once decompressed",), "head.nii.gz"),
     Case("large volume", lambda: header(40, 3, 500, 500, 200), 413,
          ("volumes of at most 64 MiB", "16 bits")),
@@ -442,6 +444,8 @@ READ_NIFTIS = [
     Case("two dimensions", lambda: nifti(VOXELS[:, :, 0])),
     Case("three dimensions", lambda: nifti(VOXELS, packed=True), filename="head.nii.gz"),
     Case("four dimensions", lambda: nifti(np.stack([VOXELS, 1 - VOXELS], axis=3))),
+    Case("NaN", lambda: with_value(np.nan)),
+    Case("infinite", lambda: with_value(-np.inf)),
     Case("wide range", wide_range),
     Case("wrong ending", lambda: nifti(VOXELS), filename="scan.dcm"),
 ]

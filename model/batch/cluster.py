@@ -42,7 +42,9 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 class Actor:
     """A classifier on some node."""
 
-    def __init__(self, model: str | None, sha256: str, plane: str, folder: str | None) -> None:
+    def __init__(
+        self, model: str | None, sha256: str, plane: str | None, folder: str | None
+    ) -> None:
         if folder is not None:
             os.chdir(folder)  # paths were given relative to it
         with native_notices_silenced():

@@ -36,14 +36,14 @@ class Batch:
     Attributes:
         paths: Files, folders, patterns and zip archives.
         model: The `.tflite` file.
-        plane: How to cut volumes.
+        plane: How to cut volumes; None for as their slices were acquired.
         workers: Processes; None for one a core.
         progress: Whether to draw a progress bar where a person is looking.
     """
 
     paths: Sequence[str]
     model: Path
-    plane: str = "axial"
+    plane: str | None = None
     workers: int | None = None
     progress: bool = True
 

@@ -30,13 +30,13 @@ COLUMNS = ("path", "sha256", "plane", "slice", *ANSWER, "error", "model_sha256")
 _DAMAGE = (OSError, ValueError, MemoryError, struct.error, zlib.error)
 
 
-def rows_of(source: Source, classifier: Classifier, plane: str) -> Iterator[dict[str, Any]]:
+def rows_of(source: Source, classifier: Classifier, plane: str | None) -> Iterator[dict[str, Any]]:
     """Classifies every slice of a source.
 
     Args:
         source: What to read.
         classifier: Loaded with its constants.
-        plane: How to cut volumes.
+        plane: How to cut volumes; None for as their slices were acquired.
 
     Yields:
         Rows, with `milliseconds` of the inference on top of `COLUMNS`; a row with an error for a

@@ -22,7 +22,7 @@ class Job:
     """What all workers of a run share."""
 
     model: Path
-    plane: str
+    plane: str | None
     parts: Path
 
 

@@ -1,35 +1,33 @@
-"""NIfTI volumes as slices, with nibabel: `.nii` and `.nii.gz`, two to four dimensions.
+"""NIfTI and FreeSurfer volumes as slices, with nibabel: `.nii` and `.mgh`, also gzipped.
 
 The affine says which voxel axis runs along the body's, so that slices are cut axial, coronal and
 sagittal whatever the order in the file, and shown as radiologists look at them: the patient's
 right on the left, the front or the top of the head up. Slices are counted from the feet, the back
 and the left. Of a fourth dimension (time, echo, direction) the first volume is taken.
 
-Of a file the header is read and checked first, then the first volume and no more is held.
+Of a file the header is read and checked first, then the first volume and no more is held, in at
+most 4 bytes for each voxel.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
-import logging
-import math
 import struct
 import warnings
 import zlib
 from typing import Any
 
 import numpy as np
-from nibabel.nifti1 import Nifti1Header
-from nibabel.nifti2 import Nifti2Header
-from nibabel.orientations import io_orientation
 from nibabel.spatialimages import HeaderDataError
 from nibabel.volumeutils import apply_read_scaling
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from model.reading.errors import ImageError
-from model.reading.scan import GZIP, MAX_VOLUME_BYTES, PLANES, Scan, as_square, check_size, is_nifti
+from model.reading.marks import GZIP
+from model.reading.scan import PLANES, Scan, as_square
+from model.reading.volume_header import HEAD, VolumeHeader, read_volume_header
 
 MAX_UNPACKED_BYTES = 256 * 2**20
 """Of a decompressed file with all its volumes: what a host unpacks in a few seconds."""
@@ -39,16 +37,13 @@ DAMAGE = (
 )  # fmt: skip
 
 _OUT_AXIS = {"sagittal": 0, "coronal": 1, "axial": 2}  # of nibabel's right-anterior-superior order
-_HEADERS: dict[int, Any] = {
-    348: Nifti1Header,
-    540: Nifti2Header,
-}  # by the size that they say they have
 _PIECE = 2**20
-_SILENT = logging.Logger("silent", logging.CRITICAL + 1)  # nibabel's would write to standard error
+_THICKER = 1.3  # times as far from slice to slice as between the pixels of one
+_FEWER = 2.5  # times fewer slices than pixels on a side
 
 
 class NiftiScan(Scan):
-    """A NIfTI volume; its slices are cut one at a time."""
+    """A NIfTI or MGH volume; its slices are cut one at a time."""
 
     kind = "nifti"
     frames = 1
@@ -68,28 +63,21 @@ class NiftiScan(Scan):
             kind = (
                 "gzip" if packed and isinstance(error, EOFError | OSError | zlib.error) else "NIfTI"
             )
-            raise ImageError(f"`file` is a damaged {kind} file. Received: {error}") from error
+            part = "be unpacked to its end" if kind == "gzip" else "be read"
+            raise ImageError(
+                f"`file` is a damaged {kind} file. Received: one that cannot {part}"
+            ) from error
         self.planes = {plane: self._shape[self._axis(plane)] for plane in PLANES}
+        along = _acquired(self._shape, self._zooms)
+        if along is not None:
+            self.acquired = next(plane for plane in PLANES if self._axis(plane) == along)
 
     def _read(self, file: io.BufferedIOBase) -> None:
-        head = file.read(max(_HEADERS))
-        header = _read_header(head)
-        shape = tuple(int(side) for side in header.get_data_shape())
-        dtype = np.dtype(header.get_data_dtype())
-        _check_shape(shape, dtype)
-        self._axes = io_orientation(header.get_best_affine())[:3]
-        if np.isnan(self._axes[:, 0]).any():  # a flattened direction
-            raise ImageError("`file` must have an affine that spans three directions")
-        self._scale = header.get_slope_inter()
-        zooms = (*(abs(float(z)) for z in header.get_zooms()[:3]), 1.0, 1.0)
-        self._zooms = zooms[:3]
-        # Two dimensions are a volume of one slice.
-        self._shape = (*shape, 1, 1)[:3]
-        first = math.prod(self._shape) * dtype.itemsize
-        needed = math.prod(shape) * dtype.itemsize
-        offset = int(header.get_data_offset()) or header.single_vox_offset
-        raw = _first_volume(file, head, offset, first, needed)
-        self._voxels = np.ndarray(self._shape, dtype, buffer=raw, order="F")
+        head = file.read(HEAD)
+        header = read_volume_header(head)
+        self._axes, self._scale = header.orientation, header.scale
+        self._zooms, self._shape = header.zooms, header.shape
+        self._voxels = _first_volume(file, head, header).reshape(header.shape, order="F")
 
     def _axis(self, plane: str) -> int:
         """The voxel axis that a plane's slices are counted along."""
@@ -100,9 +88,11 @@ class NiftiScan(Scan):
         if self._axes[along, 1] < 0:
             index = self._shape[along] - 1 - index
         place = tuple(index if axis == along else slice(None) for axis in range(3))
-        with np.errstate(all="ignore"):  # what becomes infinite is refused with other such values
-            cut = apply_read_scaling(self._voxels[place], *self._scale)  # a view: `take` copies all
-            values = np.asarray(cut, dtype=np.float32)
+        with np.errstate(all="ignore"):  # what becomes infinite is none, like other such values
+            cut = self._voxels[place]  # a view: `take` copies all
+            if cut.dtype.names:  # colour: luminance, as Pillow's "L" (ITU-R 601-2)
+                cut = 0.299 * cut["R"] + 0.587 * cut["G"] + 0.114 * cut["B"]
+            values = np.asarray(apply_read_scaling(cut, *self._scale), dtype=np.float32)
         return self._upright(values, [axis for axis in range(3) if axis != along])
 
     def _upright(self, values: NDArray[np.float32], axes: list[int]) -> NDArray[np.float32]:
@@ -116,80 +106,38 @@ class NiftiScan(Scan):
         return as_square(np.ascontiguousarray(values), (self._zooms[axes[0]], self._zooms[axes[1]]))
 
 
-def _read_header(head: bytes) -> Any:
-    """The header of a single file.
-
-    Args:
-        head: As many bytes as the longest header has.
-
-    Raises:
-        ImageError: It is not NIfTI, or the header of a pair.
-        Exception: One of `DAMAGE`.
-    """
-    if not is_nifti(head):
-        raise ImageError(
-            "`file` must be an image, DICOM or NIfTI. Received: a gzip archive of something else; "
-            "unpack it and send the files in it",
-            kind="unsupported-format",
-        )
-    if b"ni1\0" in head[344:348] or b"ni2\0" in head[4:8]:
-        raise ImageError(
-            "`file` must be a single NIfTI file, .nii or .nii.gz. Received: the header (.hdr) of a "
-            "pair, without its voxels (.img)"
-        )
-    size = 348 if head[344:348] == b"n+1\0" else 540
-    said = {int.from_bytes(head[:4], order) for order in ("little", "big")}
-    if size not in said:
-        raise ImageError(
-            f"`file` is a damaged NIfTI file: its header must say that it has {size} bytes. "
-            f"Received: {int.from_bytes(head[:4], 'little'):,}"
-        )
-    header = _HEADERS[size](head[:size], check=False)
-    header.check_fix(logger=_SILENT)
-    return header
+def _acquired(shape: tuple[int, ...], zooms: tuple[float, ...]) -> int | None:
+    """The voxel axis that runs through the slices a scanner made; None where none stands out."""
+    for sizes, far in ((zooms, _THICKER), (tuple(1 / side for side in shape), _FEWER)):
+        largest, next_largest = sorted(sizes, reverse=True)[:2]
+        if largest >= far * next_largest > 0:
+            return sizes.index(largest)
+    return None
 
 
-def _check_shape(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
-    if not 2 <= len(shape) <= 4 or dtype.kind not in "iuf":
-        raise ImageError(
-            "`file` must be a NIfTI volume of two to four dimensions, of real numbers. "
-            f"Received: shape {shape}, {dtype}"
-        )
-    for side in shape[:3]:
-        check_size(side, side, side)
-    if len(shape) == 4 and shape[3] < 1:
-        raise ImageError(f"`file` must be a NIfTI file of one volume or more. Received: {shape[3]}")
-
-
-def _first_volume(
-    file: io.BufferedIOBase, head: bytes, offset: int, first: int, needed: int
-) -> bytearray:
-    """The first volume's bytes, once the file has been read to its end.
+def _first_volume(file: io.BufferedIOBase, head: bytes, header: VolumeHeader) -> NDArray[Any]:
+    """The first volume's voxels in one row, once the file has been read to its end.
 
     Args:
         file: Open behind `head`.
         head: What has been read of it.
-        offset: Where the voxels begin.
-        first: Bytes of the first volume.
-        needed: Bytes of all volumes.
+        header: What it says of its voxels.
 
     Raises:
         ImageError: Too large, or shorter than the header says.
         Exception: One of `DAMAGE`.
     """
-    if first > MAX_VOLUME_BYTES:
-        raise ImageError(
-            f"`file` must have volumes of at most {MAX_VOLUME_BYTES // 2**20} MiB; save it in 16 "
-            f"bits, or cut it. Received: {first:,} bytes",
-            kind="too-large",
-        )
-    volume, place = bytearray(first), 0
-    piece = head
+    item, first = header.dtype.itemsize, header.voxels * header.dtype.itemsize
+    volume = np.zeros(header.voxels, header.kept)
+    place, rest, piece = 0, b"", head
     while piece:
-        start, end = max(offset - place, 0), min(offset + first - place, len(piece))
+        start, end = max(header.offset - place, 0), min(header.offset + first - place, len(piece))
         if start < end:
-            at = place + start - offset
-            volume[at : at + end - start] = piece[start:end]
+            rest += piece[start:end]
+            values = np.frombuffer(rest, header.dtype, len(rest) // item)
+            at = (place + end - header.offset) // item - len(values)
+            volume[at : at + len(values)] = values
+            rest = rest[len(values) * item :]
         place += len(piece)
         if place > MAX_UNPACKED_BYTES:
             raise ImageError(
@@ -198,9 +146,10 @@ def _first_volume(
                 kind="too-large",
             )
         piece = file.read(_PIECE)
-    if offset + needed > place:
+    needed = first * header.volumes
+    if header.offset + needed > place:
         raise ImageError(
             f"`file` is a truncated NIfTI file. Received: {place:,} bytes for a header of "
-            f"{offset:,} and voxels of {needed:,}"
+            f"{header.offset:,} and voxels of {needed:,}"
         )
     return volume

@@ -7,10 +7,9 @@ or tag of the file is kept.
 from __future__ import annotations
 
 from model.reading.errors import ImageError
+from model.reading.marks import GZIP, HEAD, is_dicom, is_mgh, is_nifti
 from model.reading.picture import Picture
-from model.reading.scan import GZIP, Scan, is_nifti
-
-_DICOM_MARK = slice(128, 132)
+from model.reading.scan import Scan
 
 
 def read_scan(content: bytes) -> Scan:
@@ -28,7 +27,7 @@ def read_scan(content: bytes) -> Scan:
     if not content:
         raise ImageError("`file` must not be empty. Received: 0 bytes")
     # These libraries take seconds to import on a small host, and most uploads need neither.
-    if _is_dicom(content):
+    if is_dicom(content):
         from model.reading.dicom import DicomScan
 
         return DicomScan(content)
@@ -40,9 +39,10 @@ def read_scan(content: bytes) -> Scan:
 
 
 def has_slices(content: bytes) -> bool:
-    """Whether this is DICOM or NIfTI, whose slices are decoded when they are asked for."""
-    return _is_dicom(content) or content.startswith(GZIP) or is_nifti(content)
-
-
-def _is_dicom(content: bytes) -> bool:
-    return content[_DICOM_MARK] == b"DICM"
+    """Whether this is DICOM, NIfTI or MGH, whose slices are decoded when they are asked for."""
+    return (
+        is_dicom(content)
+        or content.startswith(GZIP)
+        or is_nifti(content[:HEAD])
+        or is_mgh(content[:HEAD])
+    )

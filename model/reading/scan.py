@@ -27,8 +27,6 @@ MAX_VOXELS = 2**27
 MAX_VOLUME_BYTES = 64 * 2**20
 """Of what is held of a file at a time: 256 slices of 256 x 256 in 32 bits."""
 
-GZIP = b"\x1f\x8b"
-
 
 class Scan(ABC):
     """A decoded file.
@@ -37,11 +35,13 @@ class Scan(ABC):
         kind: "image", "dicom" or "nifti".
         planes: Number of slices by plane, for volumes with known axes; empty for others.
         frames: Number of slices of a file without planes.
+        acquired: The plane of the slices that the scanner made; axial where none stands out.
     """
 
     kind: str
     planes: Mapping[str, int]
     frames: int
+    acquired = PLANES[0]
 
     def slices(
         self, plane: str | None = None, wanted: int | range | Literal["all"] | None = None
@@ -49,7 +49,7 @@ class Scan(ABC):
         """The slices to look at; they are decoded when their pixels are asked for.
 
         Args:
-            plane: How to cut a volume; by default axial.
+            plane: How to cut a volume; by default as its slices were acquired.
             wanted: One slice, a range of them, or "all"; by default the middle one.
 
         Raises:
@@ -61,7 +61,7 @@ class Scan(ABC):
                 f"Received: {plane!r} for a file without planes"
             )
         if self.planes:
-            plane = plane or PLANES[0]
+            plane = plane or self.acquired
         count = self.frames if plane is None else self.planes[plane]
         if wanted == "all":
             wanted = range(count)
@@ -113,9 +113,19 @@ class Slice:
         return self.scan.pixels(self.plane, self.index)
 
 
-def is_nifti(content: bytes) -> bool:
-    """Whether decompressed bytes start as NIfTI-1 or NIfTI-2 does."""
-    return content[344:348] in (b"n+1\0", b"ni1\0") or content[4:8] in (b"n+2\0", b"ni2\0")
+def without_gaps(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Gives values that are none, such as NaN outside a head, the least or the largest of the rest.
+
+    Raises:
+        ImageError: None of them is finite.
+    """
+    finite = np.isfinite(pixels)
+    if finite.all():
+        return pixels
+    if not finite.any():
+        raise ImageError("`file` must have finite values. Received: NaN or infinite values alone")
+    shown = pixels[finite]
+    return np.nan_to_num(pixels, nan=shown.min(), neginf=shown.min(), posinf=shown.max())
 
 
 def as_square(
@@ -133,6 +143,7 @@ def as_square(
     Returns:
         float32 (side, side).
     """
+    pixels = without_gaps(pixels)
     height, width = pixels.shape
     down, across = (s if np.isfinite(s) and s > 0 else 1.0 for s in spacing)
     smaller = min(down, across)

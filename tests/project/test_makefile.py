@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
@@ -24,19 +25,23 @@ REQUIREMENTS = (
 )  # fmt: skip
 PIN = re.compile(r"([A-Za-z0-9._-]+)(?:\[[a-z]+\])?==([0-9.]+)(?:; ([^#]+?))? +# \S.*")
 TARGETS = {
-    "help", "serve", "test", "lint", "types", "format", "data", "audit", "train", "notebook", "lab",
+    "help", "serve", "try-serving", "test", "lint", "types", "format", "data", "audit", "train",
+    "notebook", "lab",
     "score", "export", "calibrate", "evaluate", "reports", "reproduce", "samples",
     "translations", "clean", "lock", "audit-packages", "sbom",
 }  # fmt: skip
 
 needs_make = pytest.mark.skipif(MAKE is None, reason="make is not installed")
 
-# stands in for Python: passes the checks it is told to, makes virtual environments of itself
+# stands in for Python 3.{minor}: passes the checks it is told to, makes environments of itself
 FAKE_PYTHON = """#!/bin/sh
 case "$*" in
-  *version_info*) exit {version_ok} ;;
+  *version_info*)
+    oldest=${{2#*(3, }} newest=${{2##*(3, }}
+    [ {minor} -ge "${{oldest%%)*}}" ] && [ {minor} -le "${{newest%%)*}}" ] || exit 1
+    case "$2" in *ensurepip*) exit {venv_ok} ;; *) exit 0 ;; esac ;;
   *ensurepip*) exit {venv_ok} ;;
-  --version) echo "Python 3.11.99" ; exit 0 ;;
+  --version) echo "Python 3.{minor}.99" ; exit 0 ;;
   "-m venv --clear "*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ; exit 0 ;;
 esac
 echo "${{0##*/../}} PORT=$PORT DATA=$DATA $*" >> "$CALLS"
@@ -52,10 +57,12 @@ class Checkout:
         self.bin = folder / "tools"
         self.bin.mkdir(parents=True)
         self.calls_file = folder / "calls"
-        for name in ("sh", "awk", "cp", "find", "mkdir", "rm", "touch"):
+        for name in ("sh", "awk", "cp", "find", "mkdir", "rm", "sed", "seq", "touch"):
             self.link(name)
         for name in ("Makefile", "requirements.lock", *REQUIREMENTS):
             shutil.copy(ROOT / name, folder / name)
+        (folder / "deploy").mkdir()
+        shutil.copy(ROOT / "deploy" / "environment.sh", folder / "deploy")
 
     def link(self, name: str) -> None:
         found = shutil.which(name)
@@ -67,8 +74,8 @@ class Checkout:
         path.write_text(text, encoding="utf-8")
         path.chmod(0o755)
 
-    def python(self, name: str, *, version_ok: int = 0, venv_ok: int = 0, pip: int = 0) -> None:
-        self.script(name, FAKE_PYTHON.format(version_ok=version_ok, venv_ok=venv_ok, pip=pip))
+    def python(self, name: str, *, minor: int = 11, venv_ok: int = 0, pip: int = 0) -> None:
+        self.script(name, FAKE_PYTHON.format(minor=minor, venv_ok=venv_ok, pip=pip))
 
     def run(self, *command: str, **extra: str) -> subprocess.CompletedProcess[str]:
         environment = {"PATH": str(self.bin), "CALLS": str(self.calls_file), **extra}
@@ -244,31 +251,78 @@ def test_arguments_reach_the_programs(checkout: Checkout) -> None:
 
 
 @needs_make
-def test_an_old_python_is_refused_clearly(checkout: Checkout) -> None:
-    checkout.python("python3", version_ok=1)
-    ran = checkout.make("serve")
+@pytest.mark.parametrize(
+    ("target", "minor", "needed"),
+    [
+        ("serve", 10, "3.11 to 3.14 is needed for requirements.lock"),
+        ("serve", 15, "3.11 to 3.14 is needed for requirements.lock"),
+        ("lint", 10, "3.11 to 3.13 is needed for requirements-dev.txt"),
+        ("lint", 14, "3.11 to 3.13 is needed for requirements-dev.txt"),
+    ],
+)
+def test_a_python_that_will_not_do_is_refused_clearly(
+    checkout: Checkout, target: str, minor: int, needed: str
+) -> None:
+    checkout.python("python3", minor=minor)
+    ran = checkout.make(target)
     assert ran.returncode == 2
-    assert "error: Python 3.11 is needed" in ran.stderr
-    assert "found: Python 3.11.99" in ran.stderr
+    assert f"error: Python {needed}" in ran.stderr
+    assert f"found: Python 3.{minor}.99" in ran.stderr
+    assert ("`make serve` runs on Python 3.14 too" in ran.stderr) == (target == "lint")
     assert not (checkout.folder / ".venv").exists()
+    assert not (checkout.folder / ".venv-dev").exists()
+
+
+@needs_make
+@pytest.mark.parametrize("minor", [11, 12, 13, 14])
+@pytest.mark.parametrize("name", ["python3.{minor}", "python3", "python"])
+def test_each_supported_python_is_found_alone(checkout: Checkout, name: str, minor: int) -> None:
+    checkout.python(name.format(minor=minor), minor=minor)
+    ran = checkout.make("serve")
+    assert ran.returncode == 0
+    assert f"Making .venv with Python 3.{minor}.99." in ran.stdout
 
 
 @needs_make
 def test_no_python_at_all_is_refused_clearly(checkout: Checkout) -> None:
     ran = checkout.make("serve")
     assert ran.returncode == 2
-    assert "error: Python 3.11 is needed" in ran.stderr
+    assert "error: Python 3.11 to 3.14 is needed" in ran.stderr
 
 
 @needs_make
 def test_a_second_choice_of_python_is_taken(checkout: Checkout) -> None:
-    checkout.python("python3.11", version_ok=1)  # a shim that leads nowhere
-    checkout.python("python3")
-    assert checkout.make("serve").returncode == 0
-    checkout.python("mine")
+    checkout.script("python3.11", "#!/bin/sh\nexit 127\n")  # a shim that leads nowhere
+    checkout.python("python3.12", minor=12, venv_ok=1)
+    checkout.python("python3", minor=13)
+    assert "Making .venv with Python 3.13.99." in checkout.make("serve").stdout
+
+
+@needs_make
+def test_a_named_python_is_taken_or_refused_and_never_another(checkout: Checkout) -> None:
+    checkout.python("python3.11")
+    checkout.python("mine", minor=12)
+    named = f"PYTHON={checkout.bin}/mine"
+    assert "Making .venv with Python 3.12.99." in checkout.make("serve", named).stdout
     shutil.rmtree(checkout.folder / ".venv")
+    checkout.python("mine", minor=10)
+    ran = checkout.make("serve", named)
+    assert ran.returncode == 2
+    assert "found: Python 3.10.99" in ran.stderr
+
+
+@needs_make
+def test_an_environment_that_will_do_is_kept_and_another_made_anew(checkout: Checkout) -> None:
+    checkout.python("python3", minor=13)
+    checkout.make("serve")
     (checkout.bin / "python3").unlink()
-    assert checkout.make("serve", f"PYTHON={checkout.bin}/mine").returncode == 0
+    os.utime(checkout.folder / "requirements.lock", (4e9, 4e9))
+    ran = checkout.make("serve")
+    assert (ran.returncode, "Making" in ran.stdout) == (0, False)
+    checkout.python("python3", minor=12)
+    shutil.copy(checkout.bin / "python3", checkout.folder / ".venv" / "bin" / "python")
+    checkout.script("../.venv/bin/python", FAKE_PYTHON.format(minor=10, venv_ok=0, pip=0))
+    assert "Making .venv with Python 3.12.99." in checkout.make("serve").stdout
 
 
 @needs_make
@@ -286,6 +340,8 @@ def test_a_failed_installation_is_tried_again(checkout: Checkout) -> None:
     checkout.python("python3.11", pip=1)
     ran = checkout.make("serve")
     assert ran.returncode == 2
+    assert "error: pip could not install requirements.lock" in ran.stderr
+    assert "needs a network" in ran.stderr
     assert checkout.calls() == [called(".venv/bin/python", pip("requirements.lock"))]
     assert not (checkout.folder / ".venv" / ".requirements").exists()
 
@@ -316,9 +372,16 @@ def gate(checkout: Checkout) -> Checkout:
 def fake_make(gate: Checkout, last_line: str, status: int) -> None:
     gate.script(
         "make",
-        f'#!/bin/sh\necho "make $* REQUIRE_BROWSER=$REQUIRE_BROWSER" >> "$CALLS"\n'
+        f'#!/bin/sh\necho "make $1 $2 REQUIRE_BROWSER=$REQUIRE_BROWSER" >> "$CALLS"\n'
         f'echo collecting\necho "{last_line}"\necho "make: done"\nexit {status}\n',
     )
+
+
+GATE_CALLS = [
+    "make audit-packages  REQUIRE_BROWSER=1",
+    "make try-serving PYTHON=python3.11 REQUIRE_BROWSER=1",
+    "make test  REQUIRE_BROWSER=1",
+]
 
 
 def test_the_gate_is_executable() -> None:
@@ -331,10 +394,7 @@ def test_the_gate_ends_with_pytests_line_and_makes_status(gate: Checkout, status
     ran = gate.run("bash", ".ci/run")
     assert ran.returncode == status
     assert ran.stdout.splitlines()[-1] == CLOSING
-    assert gate.calls() == [
-        "make audit-packages REQUIRE_BROWSER=1",
-        "make test REQUIRE_BROWSER=1",
-    ]
+    assert gate.calls() == GATE_CALLS
 
 
 @pytest.mark.parametrize("status", [0, 2])
@@ -355,15 +415,33 @@ def test_the_gate_installs_what_is_missing(gate: Checkout) -> None:
         "apt-get update -qq",
         "apt-get install -y -qq --no-install-recommends "
         "python3-venv chromium fonts-dejavu-core chromium-driver",
-        "make audit-packages REQUIRE_BROWSER=1",
-        "make test REQUIRE_BROWSER=1",
+        GATE_CALLS[0],
+        GATE_CALLS[-1],  # the stand-in still has no venv, so nothing is served with it
     ]
+
+
+def test_the_gate_serves_with_each_python_it_finds_pyenvs_too(gate: Checkout) -> None:
+    gate.python("python3.14", minor=14)
+    gate.script("python3.13", "#!/bin/sh\nexit 127\n")  # pyenv's shim of a version not in use
+    inside = gate.folder / "pyenv" / "versions" / "3.13.2" / "bin"
+    inside.mkdir(parents=True)
+    shutil.copy(gate.bin / "python3.14", inside / "python")
+    fake_make(gate, CLOSING, 0)
+    assert gate.run("bash", ".ci/run", PYENV_ROOT=str(gate.folder / "pyenv")).returncode == 0
+    assert [call.partition(" PYTHON=")[2] for call in gate.calls()[1:-1]] == [
+        f"{python} REQUIRE_BROWSER=1" for python in ("python3.11", inside / "python", "python3.14")
+    ]
+
+
+def test_the_gate_fails_where_one_python_does_not_serve(gate: Checkout) -> None:
+    gate.script("make", f'#!/bin/sh\necho "{CLOSING}"\n[ "$1" != try-serving ]\n')
+    assert gate.run("bash", ".ci/run").returncode == 1
 
 
 def test_the_gate_fails_for_a_vulnerable_package_after_all_tests_have_passed(
     gate: Checkout,
 ) -> None:
-    gate.script("make", f'#!/bin/sh\necho "{CLOSING}"\n[ "$1" = test ]\n')
+    gate.script("make", f'#!/bin/sh\necho "{CLOSING}"\n[ "$1" != audit-packages ]\n')
     ran = gate.run("bash", ".ci/run")
     assert ran.returncode == 1
     assert ran.stdout.splitlines()[-1] == CLOSING
@@ -371,7 +449,9 @@ def test_the_gate_fails_for_a_vulnerable_package_after_all_tests_have_passed(
 
 def test_the_gate_says_again_at_its_end_that_nothing_was_audited(gate: Checkout) -> None:
     said = "NOT AUDITED: the advisory service cannot be used from here."
-    gate.script("make", f'#!/bin/sh\n[ "$1" = test ] || echo "{said}"\necho "{CLOSING}"\n')
+    gate.script(
+        "make", f'#!/bin/sh\n[ "$1" != audit-packages ] || echo "{said}"\necho "{CLOSING}"\n'
+    )
     ran = gate.run("bash", ".ci/run")
     assert ran.returncode == 0
     assert ran.stdout.splitlines()[-2:] == [said, CLOSING]
@@ -392,6 +472,37 @@ def test_requirements_are_pinned_with_a_reason_and_installed(name: str) -> None:
             assert metadata.version(match[1]) == match[2]
 
 
+@pytest.mark.parametrize(
+    ("system", "processor", "package"),
+    [
+        ("linux", "x86_64", "tensorflow-cpu"),
+        ("linux", "aarch64", "tensorflow"),
+        ("darwin", "arm64", "tensorflow"),
+        ("win32", "AMD64", "tensorflow-cpu"),
+    ],
+)
+def test_each_system_gets_one_tensorflow_and_one_that_exists_for_it(
+    system: str, processor: str, package: str
+) -> None:
+    text = (ROOT / "requirements-train.txt").read_text(encoding="utf-8")
+    markers = re.findall(r"^(tensorflow[a-z-]*)==[^;]+; ([^#]+?) +#", text, re.MULTILINE)
+    machine = {"sys_platform": system, "platform_machine": processor}
+    assert [name for name, marker in markers if Marker(marker).evaluate(machine)] == [package]
+
+
+def test_every_place_names_the_same_versions_of_python() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["requires-python"] == ">=3.11,<3.15"
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "requirements.lock 11 14\n" in makefile
+    assert "requirements-dev.txt 11 13\n" in makefile
+    assert "With Python 3.11, 3.12 or 3.13 and make" in (ROOT / "README.md").read_text("utf-8")
+    gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "for version in 3.11 3.12 3.13 3.14; do" in gate
+    host = (ROOT / "render.yaml").read_text(encoding="utf-8")
+    assert re.search(r"key: PYTHON_VERSION\n +value: 3\.1[1-3]\.\d+ ", host)
+
+
 def test_the_tests_are_given_what_is_optional_elsewhere() -> None:
     text = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
     included = set(re.findall(r"^-r (\S+)$", text, re.MULTILINE))
@@ -404,5 +515,5 @@ def test_the_app_installs_no_training_packages() -> None:
         for name in ("requirements.txt", "requirements-train.txt")
     )
     assert {"ai-edge-litert", "flask", "gunicorn", "numpy", "pillow"} <= served
-    assert {"tensorflow-cpu", "keras", "kagglehub", "nbconvert"} <= trained
+    assert {"tensorflow", "tensorflow-cpu", "keras", "kagglehub", "nbconvert"} <= trained
     assert served & trained == set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app import StartupError, create_app, require_free_port
+from app import NOT_INSTALLED, StartupError, create_app, require_free_port
 from web.settings import (
     REAL_GALLERY,
     SYNTHETIC_GALLERY,
@@ -114,6 +115,21 @@ def test_python_app_py_with_a_bad_port() -> None:
     assert done.stderr == (
         "Cannot start: PORT must be a whole number from 1 to 65535, "
         "for example `PORT=8080 make serve`. Received: 'http'.\n"
+    )
+
+
+def test_python_app_py_without_its_packages_says_what_to_run() -> None:
+    done = run(["-S", "app.py"])  # -S: as if nothing were installed
+    assert done.returncode == 1
+    assert done.stderr == f"Cannot start: {NOT_INSTALLED}\n"
+    assert "pip install -r requirements.txt" in NOT_INSTALLED
+
+
+def test_an_environment_is_tried_without_a_server() -> None:
+    done = run(["-m", "deploy.try_serving"])
+    assert done.returncode == 0
+    assert done.stdout == (
+        f"Python {platform.python_version()} serves every page and reads phantom-glioma-00.png.\n"
     )
 
 

@@ -68,7 +68,7 @@ class PlaneQuery(Schema):
     plane = fields.String(
         load_default=None,
         validate=validate.OneOf(PLANES),
-        metadata=_said("Plane of a NIfTI volume; by default axial. Other files have none."),
+        metadata=_said("Plane of a volume; by default the acquired one. Other files have none."),
     )
 
 

@@ -12,10 +12,18 @@ import pydicom
 import pytest
 from pydicom.datadict import tag_for_keyword
 from pydicom.encaps import encapsulate
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from model.preprocessing import ImageError
-from model.reading.dicom import MAX_DEFLATED_BYTES, MAX_TABLE_BYTES, DicomScan
+from model.reading.dicom import DicomScan
+from model.reading.dicom_header import MAX_DEFLATED_BYTES, MAX_TABLE_BYTES
+from model.reading.marks import is_dicom
+from model.reading.open_scan import read_scan
 from tests.hostile_files import dicom_element, dicom_sequence, with_elements
 from tests.scan_files import dicom
 
@@ -229,3 +237,265 @@ def test_tables_that_are_none_are_refused(keyword: str, is_open: bool) -> None:
         read(with_elements(dicom(RAMP), dicom_element(keyword, b"SQ", bytes(2**21))))
     with pytest.raises(ImageError, match="must have a sequence at"):
         read(with_elements(dicom(RAMP), dicom_element(keyword, b"OB", b"ab")))
+
+
+def test_a_window_of_no_width_is_none() -> None:
+    """PS3.3 C.11.2.1.2 allows none below 1; a magnetic resonance scanner writes 0 and 0."""
+    content = dicom(RAMP, WindowCenter=0, WindowWidth=0)
+    assert read(content).tolist() == RAMP.tolist()
+    both = dicom(RAMP, WindowCenter=[0, 8], WindowWidth=[0, 9])
+    assert read(both).tolist() == read(dicom(RAMP, WindowCenter=8, WindowWidth=9)).tolist()
+    assert read(both).tolist() != RAMP.tolist()
+
+
+def test_a_narrow_window_is_an_exact_one() -> None:
+    narrow = {"RescaleSlope": 0.01, "RescaleIntercept": 0, "WindowCenter": 0.08, "WindowWidth": 0.1}
+    pixels = read(dicom(RAMP, **narrow))
+    assert pixels.tolist() == read(dicom(RAMP, **narrow, VOILUTFunction="LINEAR_EXACT")).tolist()
+    flat = pixels.ravel()
+    assert len(set(flat[:4])) == 1  # 0 to 0.03
+    assert len(set(flat[13:])) == 1  # 0.13 to 0.15
+    assert (np.diff(flat[3:14]) > 0).all()
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"RescaleSlope": 0, "RescaleIntercept": 5},
+        {"RescaleSlope": None, "RescaleIntercept": 5},
+        {"WindowCenter": None, "WindowWidth": 9},
+        {"WindowCenter": 5, "WindowWidth": -9},
+    ],
+)
+def test_a_transform_that_is_none_is_passed_over(tags: dict[str, object]) -> None:
+    assert read(dicom(RAMP, **tags)).tolist() == RAMP.tolist()
+
+
+@pytest.mark.parametrize("keyword", ["ModalityLUTSequence", "VOILUTSequence"])
+@pytest.mark.parametrize("is_open", [False, True])
+@pytest.mark.parametrize("inner", [b"", dicom_element("LUTDescriptor", b"US", b"")])
+def test_a_table_without_entries_is_none(keyword: str, is_open: bool, inner: bytes) -> None:
+    inner += dicom_element("LUTData", b"OW", b"") if inner else b""
+    content = with_elements(dicom(RAMP), dicom_sequence(keyword, inner, is_open=is_open))
+    assert read(content).tolist() == RAMP.tolist()
+
+
+PADDED = np.where(RAMP < 4, 100, RAMP)
+
+
+@pytest.mark.parametrize(
+    ("tags", "background"),
+    [
+        ({"PixelPaddingValue": 100}, 4),
+        ({"PixelPaddingValue": 90, "PixelPaddingRangeLimit": 110}, 4),
+        ({"PixelPaddingValue": 110, "PixelPaddingRangeLimit": 90}, 4),
+        ({"PixelPaddingValue": 100, "RescaleSlope": -1, "RescaleIntercept": 0}, -15),
+        ({"PixelPaddingValue": 7000}, 100),
+    ],
+)
+def test_padding_becomes_background(tags: dict[str, int], background: int) -> None:
+    assert set(read(dicom(PADDED, **tags)).ravel()[:4]) == {background}
+
+
+def test_padding_of_a_signed_file_may_be_written_as_unsigned() -> None:
+    signed = np.where(RAMP < 4, -32768, RAMP).astype(np.int16)
+    content = dicom(RAMP, PixelRepresentation=1, PixelData=signed.tobytes())
+    padded = with_elements(content, dicom_element("PixelPaddingValue", b"US", b"\0\x80"))
+    assert set(read(padded).ravel()[:4]) == {4}
+
+
+def test_padding_where_large_values_are_dark() -> None:
+    content = dicom(PADDED, PixelPaddingValue=100, PhotometricInterpretation="MONOCHROME1")
+    assert set(read(content).ravel()[:4]) == {4}  # as the darkest of the others, 15
+    assert read(content).max() == 15
+
+
+def palette(values: np.ndarray, bits: int, segmented: bool = False) -> dict[str, object]:
+    kind = "<u2" if bits == 16 else "u1"
+    found: dict[str, object] = {
+        "PhotometricInterpretation": "PALETTE COLOR", "BitsAllocated": 8, "BitsStored": 8,
+        "HighBit": 7, "PixelData": RAMP.astype(np.uint8).tobytes(),
+    }  # fmt: skip
+    for color in ("Red", "Green", "Blue"):
+        found[f"{color}PaletteColorLookupTableDescriptor"] = [16, 0, bits]
+        name = f"{'Segmented' if segmented else ''}{color}PaletteColorLookupTableData"
+        found[name] = values.astype(kind).tobytes()
+    return found
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_the_indices_of_a_palette_become_its_colours(bits: int) -> None:
+    shades = np.arange(16)[::-1] ** 2
+    expected = shades[RAMP]
+    assert read(dicom(RAMP, **palette(shades, bits))) == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_palette_in_segments() -> None:
+    parts = np.array([0, 1, 30, 1, 15, 0])  # one entry of 30, then fifteen in a line down to 0
+    expected = 30 - 2 * RAMP
+    assert read(dicom(RAMP, **palette(parts, 8, segmented=True))) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [0, 1, 5, *[1, 65535, 7] * 2],  # linear segments of more than a palette has
+        [0, 1, 5, 2, 1, 0, 0, 0, 0],  # a segment that refers to others
+    ],
+)
+def test_segments_of_a_palette_that_fill_memory_are_refused(parts: list[int]) -> None:
+    with pytest.raises(ImageError, match="must have a palette in full"):
+        read(dicom(RAMP, **palette(np.array(parts), 16, segmented=True)))
+
+
+def test_a_palette_that_is_too_short_is_damage() -> None:
+    with pytest.raises(ImageError, match=r"must have 16 entries.*Received: 14"):
+        read(dicom(RAMP, **palette(np.arange(14), 8)))
+    with pytest.raises(ImageError, match="must have a palette"):
+        read(dicom(RAMP, PhotometricInterpretation="PALETTE COLOR"))
+
+
+def test_the_aspect_ratio_gives_the_proportions() -> None:
+    assert read(dicom(RAMP, PixelAspectRatio=[3, 1])).shape == (12, 12)
+    assert read(dicom(RAMP, PixelAspectRatio=[3, 1], PixelSpacing=[1, 1])).shape == (4, 4)
+
+
+def group(**values: object) -> pydicom.Dataset:
+    """A functional group of one item in each of its sequences."""
+    found = pydicom.Dataset()
+    for name, content in values.items():
+        inner = pydicom.Dataset()
+        for keyword, value in dict(content).items():  # type: ignore[call-overload]
+            setattr(inner, keyword, value)
+        setattr(found, name, [inner])
+    return found
+
+
+def windows(*centers: int) -> list[pydicom.Dataset]:
+    slope = {"RescaleSlope": 2, "RescaleIntercept": 0}
+    return [
+        group(
+            FrameVOILUTSequence={"WindowCenter": center, "WindowWidth": 9},
+            PixelValueTransformationSequence=slope,
+        )
+        for center in centers
+    ]
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_frames_have_spacings_windows_and_slopes_of_their_own(is_open: bool) -> None:
+    shared = pydicom.Sequence([group(PixelMeasuresSequence={"PixelSpacing": [3, 1]})])
+    frames = pydicom.Sequence(windows(4, 20))
+    for sequence in (shared, frames):
+        sequence.is_undefined_length = is_open
+        for item in sequence:
+            item.is_undefined_length_sequence_item = is_open
+    content = dicom(
+        np.stack([RAMP, RAMP]),
+        SharedFunctionalGroupsSequence=shared,
+        PerFrameFunctionalGroupsSequence=frames,
+    )
+    scan = DicomScan(content)
+    for index, center in enumerate((4, 20)):
+        alone = dicom(
+            RAMP, PixelSpacing=[3, 1], WindowCenter=center, WindowWidth=9, RescaleSlope=2,
+            RescaleIntercept=0,
+        )  # fmt: skip
+        pixels = scan.pixels(None, index)
+        assert pixels.shape == (12, 12)
+        assert pixels.tolist() == read(alone).tolist()
+    assert scan.pixels(None, 0).tolist() != scan.pixels(None, 1).tolist()
+
+
+def test_groups_that_are_no_sequences_are_damage() -> None:
+    content = dicom(RAMP)
+    wrong = dicom_element("PerFrameFunctionalGroupsSequence", b"OB", b"ab")
+    with pytest.raises(ImageError, match="must have a sequence at"):
+        DicomScan(with_elements(content, wrong))
+    inner = dicom_element("FrameVOILUTSequence", b"OB", b"ab")
+    wrong = dicom_sequence("PerFrameFunctionalGroupsSequence", inner)
+    with pytest.raises(ImageError, match="must have a sequence at"):
+        read(with_elements(content, wrong))
+
+
+def bare(content: bytes) -> bytes:
+    """A file without preamble and without what says how it is written."""
+    return content[144 + int.from_bytes(content[140:144], "little") :]
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+@pytest.mark.parametrize("start", [132, 0])
+def test_a_file_without_preamble_is_read(syntax: str, start: int) -> None:
+    content = dicom(RAMP, syntax=syntax, ImageType=["ORIGINAL", "PRIMARY"])
+    content = content[start:] if start else bare(content)
+    scan = read_scan(content)
+    assert scan.kind == "dicom"
+    assert scan.pixels(None, 0).tolist() == RAMP.tolist()
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x08\0\x05\0CS\x02\0ab\0", b"\x08\0\x05\0CS", b"\x08\0\x05\0CS\x02\0ab\x05\0\0\0"]
+)
+def test_bytes_that_only_begin_so_are_no_dicom(content: bytes) -> None:
+    assert not is_dicom(content)
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_a_dataset_written_as_another_syntax_than_it_says_is_read(syntax: str) -> None:
+    other = ImplicitVRLittleEndian if syntax == ExplicitVRLittleEndian else ExplicitVRLittleEndian
+    content = dicom(RAMP, syntax=syntax)
+    wrong = content[: len(content) - len(bare(content))] + bare(dicom(RAMP, syntax=other))
+    assert read(wrong).tolist() == RAMP.tolist()
+
+
+@pytest.mark.parametrize(
+    "keyword",
+    ["SamplesPerPixel", "PhotometricInterpretation", "BitsStored", "PixelRepresentation"],
+)
+def test_what_a_file_leaves_out_is_what_it_nearly_always_is(keyword: str) -> None:
+    assert read(dicom(RAMP, without=keyword)).tolist() == RAMP.tolist()
+
+
+def test_a_truncated_file_says_so() -> None:
+    frames = np.stack([RAMP, RAMP + 100])
+    scan = DicomScan(dicom(frames)[:-2])
+    assert scan.pixels(None, 0).tolist() == RAMP.tolist()
+    with pytest.raises(ImageError, match=r"it is truncated. Received: 62 bytes.*at least 64"):
+        scan.pixels(None, 1)
+
+
+MOSAIC = {"ImageType": ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]}
+TILES = [RAMP + 16 * k for k in range(3)] + [np.zeros((4, 4), int)]
+FRAME = np.block([TILES[:2], TILES[2:]])
+
+
+def test_a_mosaic_is_divided_by_its_matrix() -> None:
+    scan = DicomScan(dicom(FRAME, **MOSAIC, AcquisitionMatrix=[4, 0, 0, 4]))
+    assert scan.frames == 3  # the last tile is blank
+    for index in range(3):
+        assert scan.pixels(None, index).tolist() == TILES[index].tolist()
+
+
+def test_a_mosaic_is_divided_by_its_count() -> None:
+    tiles = struct.pack("<HH2sHH", 0x19, 0x100A, b"US", 2, 3)
+    content = dicom(FRAME, **MOSAIC)
+    place = content.index(b"\x28\0\x02\0US")
+    scan = DicomScan(content[:place] + tiles + content[place:])
+    assert scan.frames == 3
+    assert scan.pixels(None, 2).tolist() == TILES[2].tolist()
+
+
+@pytest.mark.parametrize("matrix", [None, [0, 0, 0, 0], [3, 0, 0, 4], [8, 0, 0, 8], [4, 0, 0, 8]])
+def test_a_mosaic_that_does_not_say_how_it_is_divided_is_named(matrix: list[int] | None) -> None:
+    with pytest.raises(ImageError, match="a Siemens mosaic that does not say how it is divided"):
+        DicomScan(dicom(FRAME, **MOSAIC, AcquisitionMatrix=matrix))
+
+
+@pytest.mark.parametrize("tags", [{"BitsAllocated": 13}, {"PixelData": b""}])
+def test_no_word_of_python_is_said(tags: dict[str, object]) -> None:
+    """Whatever is wrong, the error is a sentence of ours."""
+    with pytest.raises(ImageError) as caught:
+        read(dicom(RAMP, **tags))
+    said = str(caught.value)
+    assert said.startswith("`file` is a damaged DICOM file: ")
+    assert not any(word in said for word in ("object", "attribute", "codec", "reshape", "array"))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from itertools import permutations
+from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from model.preprocessing import ImageError
 from model.reading.nifti import MAX_UNPACKED_BYTES, NiftiScan
+from model.reading.open_scan import read_scan
 from tests.scan_files import nifti
 
 RIGHT, FRONT, TOP = 1, 2, 4
@@ -115,7 +119,7 @@ def test_a_gzip_bomb_ends_early() -> None:
 
 def test_a_volume_larger_than_what_is_held_is_refused_by_its_header() -> None:
     content = with_header(40, np.array([3, 512, 512, 129], "<i2"))
-    with pytest.raises(ImageError, match="at most 64 MiB; save it in 16 bits") as caught:
+    with pytest.raises(ImageError, match=r"at most 64 MiB.*save it in 16 bits") as caught:
         NiftiScan(content)
     assert caught.value.kind == "too-large"
 
@@ -152,6 +156,129 @@ def test_fewer_voxels_than_the_header_says_are_truncation() -> None:
         NiftiScan(nifti(head())[:-1])
 
 
+def test_sides_above_512_are_read() -> None:
+    voxels = np.zeros((640, 600, 3), np.uint8)
+    voxels[500:, :, 1] = 7
+    pixels = NiftiScan(nifti(voxels)).pixels("axial", 1)
+    assert pixels.shape == (640, 640)
+    assert (pixels[320, :140] == 7).all()  # the patient's right is on the left
+    assert (pixels[320, 140:] == 0).all()
+
+
+def test_a_volume_of_too_many_voxels_is_refused() -> None:
+    with pytest.raises(ImageError, match=r"Received: 1000 of 1000 x 1000") as caught:
+        NiftiScan(with_header(40, np.array([3, 1000, 1000, 1000], "<i2")))
+    assert caught.value.kind == "too-large"
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 4, 1), (4, 4, 4, 1, 1), (4, 4, 4, 1, 1, 1, 1)])
+def test_trailing_sides_of_one_are_nothing(shape: tuple[int, ...]) -> None:
+    scan = NiftiScan(nifti(head().reshape(shape)))
+    assert corners(scan, "axial", 3) == EXPECTED["axial"]
+
+
+@pytest.mark.parametrize("names", ["RGB", "RGBA"])
+def test_colours_become_luminance(names: str) -> None:
+    voxels = np.zeros((4, 4, 4), [(name, "u1") for name in names])
+    voxels["R"][2:] = 100  # the patient's right
+    voxels["B"][:, 2:] = 50  # the front
+    pixels = NiftiScan(nifti(voxels)).pixels("axial", 0)[::3, ::3]
+    expected = [[100 * 0.299 + 50 * 0.114, 50 * 0.114], [100 * 0.299, 0]]
+    assert pixels == pytest.approx(np.array(expected), abs=1e-3)
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_values_that_are_none_are_background(value: float) -> None:
+    voxels = head().astype(np.float32) + 3
+    voxels[:2, :2] = value
+    pixels = NiftiScan(nifti(voxels)).pixels("axial", 3)
+    shown = TOP + 3
+    assert pixels[::3, ::3].tolist() == [
+        [shown + FRONT + RIGHT, shown + FRONT], [shown + RIGHT, shown + RIGHT],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [">f8", "<f8", "<i8", "<u8"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_values_of_eight_bytes_are_held_in_four(kind: str, packed: bool) -> None:
+    rng = np.random.default_rng(0)
+    voxels = rng.integers(0, 10**6, (60, 70, 80)).astype(kind)
+    image = nibabel.Nifti1Image(voxels, np.eye(4), dtype=voxels.dtype)
+    scan = NiftiScan(gzip.compress(image.to_bytes()) if packed else image.to_bytes())
+    assert scan._voxels.dtype == np.float32
+    pixels = scan.pixels("axial", 79)[:, 5:75].T  # padded to 70 from 60 columns
+    assert scan._voxels[:, :, 79].tolist() == voxels[:, :, 79].tolist()
+    assert pixels.max() == voxels[:, :, 79].max()
+
+
+def test_a_large_volume_of_eight_bytes_is_read() -> None:
+    """68 MiB as `nibabel.save(image.get_fdata())` makes of an atlas of 1 mm."""
+    stream = zlib.compressobj(1, wbits=31)
+    voxels = np.zeros((240, 240, 155))
+    voxels[:, :, 154] = 5
+    content = stream.compress(nifti(voxels)) + stream.flush()
+    scan = NiftiScan(content)
+    assert scan.planes == {"axial": 155, "coronal": 240, "sagittal": 240}
+    assert scan.pixels("axial", 154).min() == 5
+    assert scan.pixels("axial", 153).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "zooms", "plane"),
+    [
+        ((8, 3, 8), (0.6, 6, 0.6), "coronal"),
+        ((3, 8, 8), (6, 0.6, 0.6), "sagittal"),
+        ((8, 8, 3), (1, 1, 3), "axial"),
+        ((1, 8, 8), (1, 1, 1), "sagittal"),  # no spacing: the two largest sides
+        ((8, 3, 8), (0, 0, 0), "coronal"),
+        ((240, 240, 155), (1, 1, 1), "axial"),
+        ((160, 256, 256), (1.2, 1, 1), "axial"),  # nearly the same in each direction
+    ],
+)
+def test_the_acquired_plane_is_the_default(
+    shape: tuple[int, ...], zooms: tuple[float, ...], plane: str
+) -> None:
+    image = nibabel.Nifti1Image(np.zeros(shape, np.uint8), np.eye(4))
+    image.header["pixdim"][1:4] = zooms
+    content = bytearray(image.to_bytes())
+    content[80:92] = np.array(zooms, "<f4").tobytes()
+    scan = NiftiScan(bytes(content))
+    assert scan.acquired == plane
+    (found,) = scan.slices()
+    assert (found.plane, found.count) == (plane, scan.planes[plane])
+    assert scan.slices("axial")[0].plane == "axial"
+
+
+def mgh(voxels: NDArray[Any], affine: NDArray[np.float64] | None = None) -> bytes:
+    image = nibabel.MGHImage(voxels, np.eye(4) if affine is None else affine)
+    content: bytes = image.to_bytes()
+    return content
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.int32, np.float32])
+@pytest.mark.parametrize("packed", [True, False])
+def test_freesurfers_files_are_read(kind: type[np.generic], packed: bool) -> None:
+    affine = np.diag([-1.0, 1, -1, 1])
+    affine[:3, 3] = 3
+    content = mgh(head().astype(kind)[::-1, :, ::-1], affine)
+    scan = read_scan(gzip.compress(content) if packed else content)
+    assert scan.kind == "nifti"
+    for plane, expected in EXPECTED.items():
+        assert scan.pixels(plane, 3)[::3, ::3].tolist() == expected, plane
+
+
+def test_a_truncated_freesurfer_file_is_damage() -> None:
+    with pytest.raises(ImageError, match="truncated"):
+        read_scan(mgh(head())[:400])
+
+
+def test_what_nibabel_says_is_not_repeated() -> None:
+    for content in (with_header(70, np.array([999, 16], "<i2")), gzip.compress(nifti(head()))[:-9]):
+        with pytest.raises(ImageError, match=r"is a damaged (NIfTI|gzip) file") as caught:
+            NiftiScan(content)
+        assert str(caught.value).endswith(("cannot be read", "cannot be unpacked to its end"))
+
+
 def with_header(place: int, values: NDArray[np.generic]) -> bytes:
     content = bytearray(nifti(head()))
     raw = values.tobytes()
@@ -166,7 +293,7 @@ def with_header(place: int, values: NDArray[np.generic]) -> bytes:
         (40, np.array([3, 0, 4, 4], "<i2"), "too-large"),
         (40, np.array([5, 4, 4, 4, 1, 2], "<i2"), "damaged"),
         (70, np.array([32, 64], "<i2"), "damaged"),  # complex numbers
-        (70, np.array([128, 24], "<i2"), "damaged"),  # colours
+        (70, np.array([128, 24], "<i2"), "damaged"),  # colours, of more bytes than there are
         (70, np.array([999, 16], "<i2"), "damaged"),  # no such type
         (280, np.zeros(12, "<f4"), "damaged"),  # an affine without directions
         (280, np.full(12, np.nan, "<f4"), "damaged"),

@@ -1,0 +1,67 @@
+"""The same 16 x 16 slice of 12 bits in each compression that no package here writes."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+
+_Y, _X = np.mgrid[:16, :16]
+SLICE = (_Y * _X * 16).astype(np.uint16)
+
+_ENCODED = {  # written with DCMTK 3.6 and OpenJPH 0.26
+    "JPEGLossless": (
+        0,
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/wwALEAAQABABAREA/8QAFgABAQEAAAAAAAAAAAAAAAAABQAQ/9oACAEBAAQA"
+        "ANVVVVVIIIIIIIIIIIIIIISCCCCCCCCCCCCCCEgggggggggggggghIIIIIIIIIIIIIIISCCCCCCCCCCCCCCEgggg"
+        "gggggggggghIIIIIIIIIIIIIIISCCCCCCCCCCCCCCEgggggggggggggghIIIIIIIIIIIIIIISCCCCCCCCCCCCCCE"
+        "gggggggggggggghIIIIIIIIIIIIIIISCCCCCCCCCCCCCCEggggggggggggggh//Z",
+    ),
+    "JPEGLosslessSV1": (
+        0,
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/wwALEAAQABABAREA/8QAGQABAQEBAQEAAAAAAAAAAAAACAcABgUQ/9oACAEB"
+        "AAEAAPttttttttvQ9D0PQ9D0PQ9D0PQ9D0PQ9D0N0HQdB0HQdB0HQdB0HQdB0HQdBuw7DsOw7DsOw7DsOw7DsOw7"
+        "DsNQKBQKBQKBQKBQKBQKBQKBQNUKhUKhUKhUKhUKhUKhUKhUNYLBYLBYLBYLBYLBYLBYLBYNcLhcLhcLhcLhcLhc"
+        "LhcLhcMgEAgEAgEAgEAgEAgEAgEAgMkEgkEgkEgkEgkEgkEgkEgkMoFAoFAoFAoFAoFAoFAoFAoMsFgsFgsFgsFg"
+        "sFgsFgsFgsMwGAwGAwGAwGAwGAwGAwGAwM0Gg0Gg0Gg0Gg0Gg0Gg0Gg0M4HA4HA4HA4HA4HA4HA4HA4M8Hg8Hg8H"
+        "g8Hg8Hg8Hg8Hg8P//9k=",
+    ),
+    "JPEGExtended12Bit": (
+        1,
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB"
+        "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQH/wQALDAAQABABAREA/8QAFgABAQEAAAAAAAAAAAAAAAAADgAM/8QAJxAA"
+        "AAQEAwkAAAAAAAAAAAAAERIVFwADChMMGmEUFhknKUZHZGX/2gAIAQEAAD8ADD9AHQBZphlOSjiuNu/2+q31XZ/X"
+        "mmNd1EY3AFAHgubNMMp0oHFcbd/wsq31XZ/izTGu6iMWC5qALNMcKDko4zjMt2+q31VF9eaY13URhcAYLmwXNmmO"
+        "FB0oHGcZlvCyrfVUX4s0xruojH//2Q==",
+    ),
+    "JPEGLSLossless": (
+        0,
+        "/9j/9wALEAAQABABAREA//gADQH//wASAEMBFABA/9oACAEBAAAAAP9MH4Pwfg7DcH4Ow3DMXisTiMfGwAhBECIE"
+        "Po8iBD6PI6nE2mkymEQIAQgiBGCL0uRgi9LktVirVSpVCMEAQeh9LV4u1utnV0c3JxcG9H6AIcjyqXLIfn18e3p5"
+        "eHd2U5ACEEQIwR+pyYEvq8rquNttNlsJgQBB6H0tXjLa7mcrkcbicLgb6b0AQ5HlUuWQzm67HW6nS6HO5l+QCGo6"
+        "p1sxWKVDGcjicDebjaxqARicUjmQnwllo0ng7nY6nRnEAi02wuD+5kIomA3n4+nw9tWgEUml5tfGp5JBXMx1EQQx"
+        "CbpARKZW2p5YXB/JxdNh7EoSTJQEhMLDO7LDO7EUqGM5CCKBsICOrqrI5p683PpMLZqPIkHO/9k=",
+    ),
+    "JPEGLSNearLossless": (
+        2,
+        "/9j/9wALDAAQABABAREA/9oACAEBAAIAAP9Na3rd63t7d9hb3Oc9zjFMUpXIY4okkokokgkgkglFuJMMLKLKLKJK"
+        "JNRnEFnGGmFmFmFlCEMeUaIFixYsmTJCxYtFuJMPJFSpUoVKFCg5GcQWcQJli5YqWKljKcxBZz5IqXMFy5cscTFe"
+        "Ua6QJljBkwZMH05nlGtvEShc0aMmhJYriTGXHyRYwbNmxVZWkFrtOkSZcycOjCRWkFrMuPEihg2dG1kY8pRdp18m"
+        "WMnB4P/Z",
+    ),
+    "HTJ2KLossless": (
+        0,
+        "/0//UQApQAAAAAAQAAAAEAAAAAAAAAAAAAAAEAAAABAAAAAAAAAAAAABDwEB/1AACAACAAAACv9SAAwAAgABAAUE"
+        "BEAB/1wAEyCIkJCQkJCQkJCQkJCQiIiI/2QAFwABT3BlbkpQSCBWZXIgMC4yNi4zLv+QAAoAAAAAAJ8AAf+TwAAm"
+        "Yf0FB3QAAMAAE0AAE0AAEwA4/QKHdAA4/QKHdABw+gMHdADAABNAABNAABMANP0Ao9QANP0Ao9QAmP4Ag9QAwAAV"
+        "EAAFTAABKB4+DKScY9UAHj4MwCDA9lYAoOAgVADAACvgABaMAAJQ3u/z9/Ez/ufp6OkcA9gA3u/z9/Ez/v2GMD3n"
+        "EADOWgD+/phUAP/Z",
+    ),
+}
+ERRORS = {name: error for name, (error, _) in _ENCODED.items()}
+"""How far the decoded slice may be from `SLICE`, by the name of its transfer syntax in pydicom."""
+
+
+def codestream(name: str) -> bytes:
+    """`SLICE`, compressed."""
+    return base64.b64decode(_ENCODED[name][1])
