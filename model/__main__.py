@@ -111,11 +111,11 @@ def _export(options: argparse.Namespace) -> None:
                 f"they choose its calibration. Received: {options.run}, under {protocol}"
             )
         calibration, _ = choose_calibration(
-            model, parts.training.images, parts.validation.images, mirrored=options.mirrored
+            model, parts.training.images, parts.validation.images
         )
     metadata = export(
         model, run, options.out,
-        quantization=options.quantization, calibration=calibration, mirrored=options.mirrored,
+        quantization=options.quantization, calibration=calibration,
     )  # fmt: skip
     (options.out / "history.csv").write_bytes((options.run / "history.csv").read_bytes())
     print(json.dumps(metadata["files"], indent=2))
@@ -124,7 +124,7 @@ def _export(options: argparse.Namespace) -> None:
 def _calibrate(options: argparse.Namespace) -> None:
     from model.export.fit_trust import calibrate
 
-    print(json.dumps(calibrate(options.data, options.artifacts), indent=2))
+    print(json.dumps(calibrate(options.data, options.artifacts, options.also), indent=2))
 
 
 def _score(options: argparse.Namespace) -> None:
@@ -144,7 +144,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.scores_only:
         report = with_new_scores(options.artifacts)
     else:
-        report = build_report(options.data, options.artifacts, SAMPLES)
+        report = build_report(options.data, options.artifacts, SAMPLES, options.also)
     path = options.artifacts / "evaluation.json"
     path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     for file, sets in report["files"].items():
@@ -209,6 +209,13 @@ def _add_data(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--cache", type=Path, metavar="DIR",
         help="keep the images there instead of in memory; by default data/cache for many images",
+    )  # fmt: skip
+
+
+def _add_also(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--also", type=Path, nargs="+", default=(), metavar="DIR",
+        help="other collections beside the dataset, or folders of such",
     )  # fmt: skip
 
 
@@ -281,10 +288,6 @@ def _parser() -> argparse.ArgumentParser:
         "choose how many",
     )  # fmt: skip
     export.add_argument("--splits", type=Path, default=MANIFEST, help="the dataset's division")
-    export.add_argument(
-        "--mirrored", action=argparse.BooleanOptionalAction, default=True,
-        help="average over the image and its mirror image",
-    )  # fmt: skip
     export.set_defaults(command=_export)
 
     calibrate = commands.add_parser(
@@ -292,6 +295,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     calibrate.add_argument("--data", type=Path, required=True, help="dataset folder")
     calibrate.add_argument("--artifacts", type=Path, default=ARTIFACTS)
+    _add_also(calibrate)
     calibrate.set_defaults(command=_calibrate)
 
     score = commands.add_parser("score", help="test a finished run under its protocol")
@@ -303,6 +307,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="evaluate the exported files")
     evaluate.add_argument("--data", type=Path, required=True, help="dataset folder")
     evaluate.add_argument("--artifacts", type=Path, default=ARTIFACTS)
+    _add_also(evaluate)
     evaluate.add_argument(
         "--scores-only", action="store_true",
         help="take over new scores of runs; the files' own figures stay as they are",

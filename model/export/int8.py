@@ -30,7 +30,6 @@ def choose_calibration(
     training: ImageArray,
     judges: ImageArray,
     *,
-    mirrored: bool,
     counts: Sequence[int] = COUNTS,
 ) -> tuple[NDArray[np.float32], list[dict[str, float]]]:
     """Converts with each number of calibration images and keeps what answers most like Keras.
@@ -39,7 +38,6 @@ def choose_calibration(
         model: The folded network.
         training: uint8 (n, 224, 224, 1), classes in turn, to calibrate on.
         judges: uint8 (m, 224, 224, 1), whose answers are compared; no labels are needed.
-        mirrored: As `model.export.export.convert`.
         counts: Numbers of images to try.
 
     Returns:
@@ -56,12 +54,10 @@ def choose_calibration(
         calibration = calibration_images(training, count)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            export(
-                model, {}, folder, quantization="int8", calibration=calibration, mirrored=mirrored
-            )
+            export(model, {}, folder, quantization="int8", calibration=calibration)
             if reference is None:
                 keras_file = folder / f"{MODEL_NAME}.keras"
-                reference = keras_predictor(keras_file, mirrored=mirrored)(judges)
+                reference = keras_predictor(keras_file, mirrored=False)(judges)
             with native_notices_silenced():
                 classifier = Classifier.load(folder / f"{MODEL_NAME}.tflite", calibrated=False)
         found = agreement(reference, litert_predictor(classifier)(judges))
