@@ -65,7 +65,7 @@ def _set_sections(classifier: Classifier, trust: Trust, images: ImageSet) -> dic
             "after": calibration_figures(after, images.labels),
         },
         "finding": finding_figures(after, images.labels, answered),
-        "kinds": kind_figures(after, images.labels, trust.plausible(after)),
+        "kinds": kind_figures(images.labels, trust.plausible(after)),
         "ood": {
             "images": len(images),
             "kept": float(np.mean([found.in_distribution for found in judged])),

@@ -4,7 +4,7 @@ import { fillBars } from "../shared/bars.js";
 import { gaveUp, pause, sleep } from "../shared/retry.js";
 import { mark, moveTo, onKey } from "../shared/shell.js";
 import { ScanViewer } from "../shared/viewer.js";
-import { language, milliseconds, percent, reasonOf, say } from "../shared/translate.js";
+import { detailOf, headlineOf, language, milliseconds, reasonOf, say, verdictOf } from "../shared/translate.js";
 
 const viewer = document.getElementById("viewer");
 const field = Object.fromEntries(
@@ -86,16 +86,16 @@ function centre(link) {
 }
 
 function report(answer) {
-  const { label, confidence, abstained, in_distribution: isMri } = answer.prediction;
+  const { label, abstained } = answer.prediction;
   const result = abstained ? "unsure" : label === answer.true_label ? "right" : "wrong";
-  const reason = reasonOf(answer.prediction, title);
+  const reason = reasonOf(answer.prediction);
   field.stamp.className = `stamp ${result}`;
   field.stamp.querySelector("use").setAttribute("href", `#glyph-${result}`);
   field.stamp.querySelector("span").textContent = say(result);
-  field.predicted.textContent = abstained ? say("cannot_tell") : title(label);
+  field.says.textContent = headlineOf(answer.prediction);
+  field.kind.textContent = detailOf(answer.prediction);
   field.doubt.hidden = !abstained;
   field["doubt-reason"].textContent = reason;
-  field.guess.textContent = abstained && isMri ? say("best_guess", { class: title(label) }) : "";
   field.true.textContent = title(answer.true_label);
   field.summary.textContent = bars.get(answer.true_label).dataset.summary;
   field.glyph.setAttribute("href", `#glyph-${answer.true_label}`);
@@ -104,7 +104,7 @@ function report(answer) {
   document.title = `${title(answer.true_label)}, ${answer.id} · ${viewer.dataset.project}`;
   const said = abstained
     ? say("said_unsure", { reason })
-    : say("said", { result: say(result), class: title(label), share: percent(confidence) });
+    : say("said", { result: say(result), verdict: verdictOf(answer.prediction) });
   field.announce.textContent = `${said} ${say("true_label", { class: title(answer.true_label) })}`;
 }
 
