@@ -110,9 +110,7 @@ def _export(options: argparse.Namespace) -> None:
                 "`--run` must be under a protocol with validation images for --quantization int8: "
                 f"they choose its calibration. Received: {options.run}, under {protocol}"
             )
-        calibration, _ = choose_calibration(
-            model, parts.training.images, parts.validation.images
-        )
+        calibration, _ = choose_calibration(model, parts.training.images, parts.validation.images)
     metadata = export(
         model, run, options.out,
         quantization=options.quantization, calibration=calibration,

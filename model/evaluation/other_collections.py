@@ -128,9 +128,7 @@ def auroc(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float | None
     if positives in (0, len(truth)):
         return None
     ranks = rankdata(scores)[truth].sum()
-    return float(
-        (ranks - positives * (positives + 1) / 2) / (positives * (len(truth) - positives))
-    )
+    return float((ranks - positives * (positives + 1) / 2) / (positives * (len(truth) - positives)))
 
 
 def means(figures: list[dict[str, Any]]) -> dict[str, float | None]:

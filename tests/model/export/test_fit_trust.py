@@ -44,9 +44,7 @@ class Stub:
         scores = self.rng.standard_normal(4)
         scores[label] += 3
         cells = image.reshape(8, 28, 8, 28).mean(axis=(1, 3)).ravel()
-        return SimpleNamespace(
-            logits=scores.astype(np.float32), features=cells @ self.mixing
-        )
+        return SimpleNamespace(logits=scores.astype(np.float32), features=cells @ self.mixing)
 
 
 @pytest.fixture
