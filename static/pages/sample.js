@@ -40,12 +40,14 @@ async function fetchJson(url, signal) {
 
 const pageUrl = (id) => `/samples/${id}${query}`;
 
-// Whether a heat map is shown is part of the address, so that a link that is shared shows it too.
-const HEAT = /^#heat(?:=(\w+))?$/;
+// The heat map is on at first. Where it is off, or of another class, the address says so, so that a link shows the same.
+const HEAT = /^#heat=(\w+)$/;
+const PLAIN = "#plain";
 
 function heatMark() {
   const { on, class: name } = scan.explained;
-  return on ? `#heat${name ? `=${name}` : ""}` : "";
+  if (!on) return PLAIN;
+  return name ? `#heat=${name}` : "";
 }
 
 function setBusy(busy) {
@@ -212,10 +214,13 @@ field.retry.addEventListener("click", () => show(currentId, { push: false }));
 
 /** Shows or hides the heat map as the address says. */
 function followMark() {
-  if (heatMark() === location.hash) return;
-  const found = HEAT.exec(location.hash);
-  if (found) scan.ask(bars.has(found[1]) ? found[1] : null);
-  else if (scan.explained.on) scan.toggle(false);
+  if (location.hash === PLAIN) {
+    if (scan.explained.on) scan.toggle(false);
+    return;
+  }
+  const name = HEAT.exec(location.hash)?.[1];
+  const wanted = bars.has(name) ? name : null;
+  if (!scan.explained.on || scan.explained.class !== wanted) scan.ask(wanted);
 }
 followMark();
 
