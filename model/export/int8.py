@@ -14,6 +14,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from data.dataset.collections import Collections
+from data.dataset.image_set import ImageSet
 from data.dataset.image_store import ImageArray
 from model.config import MODEL_NAME
 from model.evaluation.report import agreement, keras_predictor, litert_predictor
@@ -23,6 +25,19 @@ from model.system import native_notices_silenced
 
 COUNTS = (9, 13, 17, 21, 25, 35, 50, 100, 200)
 """Images to try; a conversion takes some seconds."""
+
+
+def shown_images(
+    training: ImageSet, validation: ImageSet, others: Collections | None
+) -> tuple[ImageArray, ImageArray]:
+    """Images to calibrate on, and those whose answers are compared, other collections with them."""
+    if others is None:
+        return training.images, validation.images
+    parts = {name: others.part(name).images for name in ("training", "validation")}
+    return (
+        np.concatenate([training.images, parts["training"]]),
+        np.concatenate([validation.images, parts["validation"]]),
+    )
 
 
 def choose_calibration(
