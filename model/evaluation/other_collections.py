@@ -140,7 +140,7 @@ def means(figures: list[dict[str, Any]]) -> dict[str, float | None]:
 def _mean_intervals(sets: list[dict[str, NDArray[Any]]]) -> dict[str, list[float]]:
     rng = np.random.default_rng(1)
     drawn = [means([set_figures(**_redrawn(part, rng)) for part in sets]) for _ in range(RESAMPLED)]
-    values = {n: [row[n] for row in drawn if row[n] is not None] for n in _MEANS}
+    values = {n: [value for row in drawn if (value := row[n]) is not None] for n in _MEANS}
     return {n: np.quantile(rows, [0.025, 0.975]).tolist() for n, rows in values.items() if rows}
 
 

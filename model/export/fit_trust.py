@@ -94,8 +94,11 @@ def fit_trust(
     Returns:
         The constants, and what `metadata.json` says of them.
     """
-    learned = [training] if others is None else [training, others.part("training")]
-    held = [validation] if others is None else [validation, others.part("validation")]
+    learned: list[ImageSet | Collections] = [training]
+    held: list[ImageSet | Collections] = [validation]
+    if others is not None:
+        learned.append(others.part("training"))
+        held.append(others.part("validation"))
     seen = [network_outputs(classifier, part.images) for part in held]
     mean, whitener, threshold = _fit_detector(classifier, learned, [rows for _, rows in seen])
     logits = np.concatenate([rows for rows, _ in seen])
@@ -120,12 +123,12 @@ def fit_trust(
         "images": {
             "training": len(training),
             "validation": len(validation),
-            "other_training": 0 if others is None else len(learned[1]),
-            "other_validation": 0 if others is None else len(held[1]),
+            "other_training": sum(map(len, learned[1:])),
+            "other_validation": sum(map(len, held[1:])),
             "phantoms_fitted": FITTED_PHANTOMS * len(CLASS_NAMES),
             "phantoms_checked": CHECKED_PHANTOMS * len(CLASS_NAMES),
         },
-        "other_people_validation": 0 if others is None else len(set(map(person_of, held[1].names))),
+        "other_people_validation": len({person_of(n) for part in held[1:] for n in part.names}),
     }
 
 

@@ -158,7 +158,7 @@ class Trust:
         buffer = io.BytesIO()
         np.savez_compressed(
             buffer,
-            **{name: np.float64(getattr(self, name)) for name in NUMBERS},
+            **{name: np.float64(getattr(self, name)) for name in NUMBERS},  # type: ignore[arg-type]
             mean=self.mean.astype(np.float32),
             whitener=self.whitener.astype(np.float16),
         )

@@ -19,8 +19,8 @@ from model.metrics.accuracy import wilson_interval
 COVERAGE = 0.95
 """Share of the tumors of each kind whose kind must remain plausible."""
 RIGHT = 0.95
-"""Share of the findings on held-out people that must be right."""
-LEAST_FINDING = 0.75
+"""Share of the findings on held-out people that must be right, for tumors and for healthy heads."""
+LEAST_FINDING = 0.8
 """The smallest probability that is ever called a finding."""
 LARGEST_KIND = 0.15
 """A kind with this share of the tumors' probability always remains plausible."""
@@ -51,18 +51,21 @@ def fit_finding_threshold(
 
     Args:
         probabilities, labels, weights: Of images of held-out people.
-        share_right: Share of the findings, by weight, that must be right.
+        share_right: Share of the findings, by weight, that must be right: of those on tumors, and
+            of those on healthy heads.
 
     Returns:
         A number from `LEAST_FINDING` to 1.
     """
     claimed, right = _findings(probabilities, labels)
     order = np.argsort(-claimed, kind="stable")
-    total = np.cumsum(weights[order])
-    shares = np.cumsum((weights * right)[order]) / total
-    last = np.append(claimed[order][1:] < claimed[order][:-1], True)  # of equal claims
-    enough = np.flatnonzero((shares >= share_right) & last)
-    smallest = claimed[order][enough[-1]] if len(enough) else 1.0
+    claimed, right, weights = claimed[order], right[order], weights[order]
+    good = np.append(claimed[1:] < claimed[:-1], True)  # the last of equal claims
+    for group in (labels[order] == NO_TUMOUR, labels[order] != NO_TUMOUR):
+        counted, of = (np.cumsum(weights * rows) for rows in (group & right, group))
+        good &= counted >= share_right * of
+    enough = np.flatnonzero(good)
+    smallest = claimed[enough[-1]] if len(enough) else 1.0
     return float(max(LEAST_FINDING, smallest))
 
 

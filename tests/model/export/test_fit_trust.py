@@ -67,7 +67,7 @@ def test_constants_keep_validation_images_and_cover_each_class() -> None:
     }  # fmt: skip
     assert 0.3 < trust.temperature < 2
     assert 0.85 < trust.ceiling <= 1 - 1 / 62
-    assert 0.75 <= trust.finding_threshold < 1
+    assert 0.8 <= trust.finding_threshold < 1
     assert 0 < trust.kind_threshold <= 0.15
     _, features = fit_trust.network_outputs(stub, validation.images)  # type: ignore[arg-type]
     assert (trust.scores(features) <= trust.ood_threshold).mean() >= 0.99

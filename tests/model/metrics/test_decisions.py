@@ -42,7 +42,8 @@ def test_findings_are_right_often_enough_from_the_threshold() -> None:
     answers = binary(0.99, 0.02, 0.95, 0.9, 0.88, 0.84, 0.16, 0.8)
     labels = np.array([0, 2, UNKNOWN, 2, 1, 3, 2, 2])  # 0.9 and 0.8 are wrong
     ones = np.ones(8)
-    assert fit_finding_threshold(answers, labels, ones, 0.85) == pytest.approx(0.84)
+    assert fit_finding_threshold(answers, labels, ones, 0.6) == pytest.approx(0.84)
+    assert fit_finding_threshold(answers, labels, ones, 0.85) == pytest.approx(0.95)  # of healthy
     assert fit_finding_threshold(answers, labels, ones, 0.97) == pytest.approx(0.95)
     assert fit_finding_threshold(answers, labels, ones, 0.5) == pytest.approx(0.8)
     light = ones.copy()
