@@ -24,7 +24,10 @@ GROUP = 16_384  # rows of a Parquet row group, about 4 MB in memory
 
 _BETWEEN = "|"
 _FLAGS = ("abstained", "in_distribution")
-_NUMBERS = ("confidence", "ood_score", "ood_threshold", *(PROBABILITY + n for n in CLASS_NAMES))
+_NUMBERS = (
+    "tumor_probability", "confidence", "ood_score", "ood_threshold",
+    *(PROBABILITY + n for n in CLASS_NAMES),
+)  # fmt: skip
 
 
 def check_output(path: Path) -> None:
