@@ -161,11 +161,20 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _classify(options: argparse.Namespace) -> None:
-    from model.batch.command import Batch, classify_to_file, classify_to_stream
+    from model.batch.command import (
+        Batch,
+        classify_series,
+        classify_to_file,
+        classify_to_stream,
+    )  # fmt: skip
 
     batch = Batch(options.paths, options.model, options.plane, options.workers)
     try:
-        if options.ray is not None:
+        if options.by == "series":
+            if options.ray is not None:
+                raise ValueError("`--by series` works on one machine alone, without --ray")
+            outcome = classify_series(batch, options.out or sys.stdout, fresh=options.fresh)
+        elif options.ray is not None:
             from model.batch.cluster import classify_on_ray
 
             outcome = classify_on_ray(
@@ -323,6 +332,10 @@ def _parser() -> argparse.ArgumentParser:
     classify.add_argument(
         "--plane", choices=PLANES, help="how to cut volumes; as they were acquired by default"
     )
+    classify.add_argument(
+        "--by", choices=("slice", "series"), default="slice",
+        help="a row for each slice, or one for each series of a study, sorted out by the headers",
+    )  # fmt: skip
     classify.add_argument("--workers", type=int, help="processes; one a core by default")
     classify.add_argument("--fresh", action="store_true", help="forget what an earlier run did")
     classify.add_argument(

@@ -7,18 +7,19 @@ import logging
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from model.batch.by_series import SERIES_COLUMNS, SeriesTally, sort_out
 from model.batch.chunks import Chunk, cut
 from model.batch.pool import Pool
 from model.batch.rows import COLUMNS, nested
-from model.batch.sources import check_paths, list_sources
+from model.batch.sources import Source, check_paths, list_sources
 from model.batch.store import Store
 from model.batch.summary import Tally, summary_path, write_summary
 from model.batch.tables import check_output, write_rows
@@ -154,21 +155,66 @@ def classify_to_stream(batch: Batch, stream: TextIO) -> Outcome:
     return Outcome(files, 0, rows, errors)
 
 
+def classify_series(batch: Batch, out: Path | TextIO, *, fresh: bool = False) -> Outcome:
+    """Classifies by series into a file, or into JSON lines; see `model.batch.by_series`.
+
+    Args:
+        batch: What to classify.
+        out, fresh: As `classify_to_file`; there is no summary.
+
+    Raises:
+        ValueError, RuntimeError, OSError: As `classify_to_file`.
+    """
+    with ExitStack() as held:
+        if isinstance(out, Path):
+            check_output(out)
+            store = Store.beside(out)
+        else:
+            store = Store(Path(held.enter_context(tempfile.TemporaryDirectory())))
+        about = describe(batch)
+        held.enter_context(store.held())
+        if fresh:
+            store.clear()
+        store.begin(about)
+        study = sort_out(list_sources(batch.paths))
+        done = list(_run(batch, about, store, sources=study.to_read))
+        tally = SeriesTally()
+        rows = tally.counted(study.rows(store.rows(), about["model_sha256"]))
+        if isinstance(out, Path):
+            write_rows(out, rows, SERIES_COLUMNS)
+        else:
+            out.writelines(json.dumps(row) + "\n" for row in rows)
+        store.clear_others()
+    for why, files in sorted(tally.left_out.items()):
+        logger.warning("%s files not answered: %s", f"{files:,}", why)
+    skipped = sum(len(chunk.sources) for chunk, was_done in done if was_done)
+    return Outcome(len(study.sources), skipped, tally.rows, tally.errors)
+
+
 def _run(
-    batch: Batch, about: dict[str, Any], store: Store, *, numbered: bool = False
+    batch: Batch,
+    about: dict[str, Any],
+    store: Store,
+    *,
+    numbered: bool = False,
+    sources: Callable[[], Iterable[Source]] | None = None,
 ) -> Iterator[tuple[Chunk, bool]]:
-    """Chunks as they are done; `numbered` ones are all done, also where one comes twice."""
+    """Chunks as they are done; `numbered` ones are all done, also where one comes twice.
+
+    `sources` are all that the batch names, where no others are given.
+    """
+    named = sources or (lambda: list_sources(batch.paths))
 
     def listed() -> Iterator[Chunk]:
         settings = json.dumps(about, sort_keys=True)
-        for number, chunk in enumerate(cut(list_sources(batch.paths), settings)):
+        for number, chunk in enumerate(cut(named(), settings)):
             if numbered:
                 chunk = Chunk(f"{number:064x}", chunk.sources)
             store.add(chunk.key)
             yield chunk
 
     job = Job(batch.model.absolute(), batch.plane, store.folder.absolute())
-    with _bar(batch) as bar:
+    with _bar(batch, named) as bar:
         for chunk, was_done in Pool(job, batch.processes).run(listed()):
             advance(bar, len(chunk.sources), was_done)
             yield chunk, was_done
@@ -191,14 +237,14 @@ def advance(bar: Any, files: int, was_done: bool) -> None:
 
 
 @contextmanager
-def _bar(batch: Batch) -> Iterator[Any]:
+def _bar(batch: Batch, named: Callable[[], Iterable[Source]]) -> Iterator[Any]:
     """A progress bar, whose total is counted beside the work: it needs a second listing."""
     stopped = threading.Event()
     with tqdm(unit="file", smoothing=0.05, disable=None if batch.progress else True) as bar:
 
         def count() -> None:
             total = 0
-            for _ in list_sources(batch.paths):
+            for _ in named():
                 total += 1
                 if stopped.is_set():
                     return

@@ -197,8 +197,8 @@ def _starts_as_scan(path: str) -> bool:
         return False
 
 
-def read_source(source: Source) -> bytes:
-    """The bytes of a source.
+def read_source(source: Source, most: int = MAX_FILE_BYTES + 1) -> bytes:
+    """The bytes of a source, or the first of them where fewer are wanted.
 
     Raises:
         ImageError: It is too large, or an archive's member cannot be unpacked.
@@ -210,12 +210,12 @@ def read_source(source: Source) -> bytes:
         raise _too_large(source.size)
     if source.member is None:
         with Path(source.path).open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
+            content = file.read(most)
     else:
         try:
             archive, members = _opened(source.path, source.stamp.split()[0])
             with archive.open(members[source.member]) as member:
-                content = member.read(MAX_FILE_BYTES + 1)  # what the index says may be a lie
+                content = member.read(most)  # what the index says may be a lie
         except (*_ZIP_DAMAGE, IndexError) as error:
             raise ImageError(f"The archive's member could not be unpacked: {error}.") from error
     if len(content) > MAX_FILE_BYTES:

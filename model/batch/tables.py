@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -23,10 +23,15 @@ REQUIREMENTS = "requirements-scale.txt"
 GROUP = 16_384  # rows of a Parquet row group, about 4 MB in memory
 
 _BETWEEN = "|"
-_FLAGS = ("abstained", "in_distribution")
+_FLAGS = ("abstained", "in_distribution", "chosen")
+_COUNTS = (
+    "slice", "study", "series", "files", "repeats", "slices", "neighbors", "neighbors_needed",
+    "slices_with_tumor", "slices_like_brain_mri", "slices_not_readable",
+)  # fmt: skip
 _NUMBERS = (
     "tumor_probability", "confidence", "ood_score", "ood_threshold",
     *(PROBABILITY + n for n in CLASS_NAMES),
+    "highest_tumor_probability", "millimeters",
 )  # fmt: skip
 
 
@@ -58,59 +63,65 @@ def need(*packages: str) -> None:
         )
 
 
-def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+def write_rows(
+    path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str] = COLUMNS
+) -> None:
     """Writes an output, which appears whole or not at all.
 
     Args:
         path: Ends in one of `FORMATS`.
-        rows: Of `model.batch.rows`; keys that are not in `COLUMNS` are left out.
+        rows: Of `model.batch.rows`; keys that are not in `columns` are left out.
+        columns: Of the output.
     """
     waiting = path.with_name(f"{path.name}.new")  # of a run that was killed, it is overwritten
     write = {".parquet": _write_parquet, ".csv": _write_csv, ".jsonl": _write_lines}[path.suffix]
     try:
-        write(waiting, ({name: row[name] for name in COLUMNS} for row in rows))
+        write(waiting, ({name: row[name] for name in columns} for row in rows), columns)
         waiting.replace(path)
     finally:
         waiting.unlink(missing_ok=True)
 
 
-def _write_lines(path: Path, rows: Iterator[dict[str, Any]]) -> None:
+def _write_lines(path: Path, rows: Iterator[dict[str, Any]], _columns: Sequence[str]) -> None:
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for row in rows:
             file.write(json.dumps(nested(row), ensure_ascii=False) + "\n")
 
 
-def _write_csv(path: Path, rows: Iterator[dict[str, Any]]) -> None:
+def _write_csv(path: Path, rows: Iterator[dict[str, Any]], columns: Sequence[str]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         for row in rows:
-            members = row["prediction_set"]
-            row["prediction_set"] = None if members is None else _BETWEEN.join(members)
-            for name in _FLAGS:
-                row[name] = None if row[name] is None else str(row[name]).lower()
-            writer.writerow(row)
+            writer.writerow({name: _to_csv(value) for name, value in row.items()})
 
 
-def _write_parquet(path: Path, rows: Iterator[dict[str, Any]]) -> None:
+def _to_csv(value: Any) -> Any:
+    if isinstance(value, list):
+        return _BETWEEN.join(value)
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _write_parquet(path: Path, rows: Iterator[dict[str, Any]], columns: Sequence[str]) -> None:
     import pyarrow.parquet
 
-    with pyarrow.parquet.ParquetWriter(path, arrow_schema(), compression="zstd") as writer:
+    schema = arrow_schema(columns)
+    with pyarrow.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
         while group := list(islice(rows, GROUP)):
-            writer.write_table(arrow_table(group))
+            writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
 
 
-def arrow_schema() -> Any:
+def arrow_schema(columns: Sequence[str] = COLUMNS) -> Any:
     """Columns and types of the Parquet files."""
     import pyarrow
 
     kinds = {
         **dict.fromkeys(_NUMBERS, pyarrow.float64()),
         **dict.fromkeys(_FLAGS, pyarrow.bool_()),
-        "slice": pyarrow.int32(),
+        **dict.fromkeys(_COUNTS, pyarrow.int32()),
         "prediction_set": pyarrow.list_(pyarrow.string()),
     }
-    fields = [(name, kinds.get(name, pyarrow.string())) for name in COLUMNS]
+    fields = [(name, kinds.get(name, pyarrow.string())) for name in columns]
     return pyarrow.schema(fields, metadata={"notice": NOTICE})
 
 

@@ -124,18 +124,7 @@ def read_header(content: bytes) -> tuple[Dataset, UID, HeaderFile]:
         ImageError: The header is too long, or has values that are none.
         Exception: One of `DAMAGE`.
     """
-    file = HeaderFile(content)
-    file.seek(132 if content[128:132] == b"DICM" else 0)
-    meta = _meta(file)
-    if "TransferSyntaxUID" not in meta:
-        meta.TransferSyntaxUID = _guessed_syntax(content[file.tell() :][:6])
-    syntax = UID(meta.TransferSyntaxUID)
-    _check_syntax(syntax)
-    if syntax == DeflatedExplicitVRLittleEndian:
-        file = HeaderFile(_inflate(file.read()))
-        syntax = ExplicitVRLittleEndian
-    if syntax not in NATIVE:
-        meta.TransferSyntaxUID = ExplicitVRLittleEndian  # as all headers of compressed pixels are
+    file, syntax, meta = open_dataset(content)
     dataset = read_dataset(
         file,
         meta.TransferSyntaxUID.is_implicit_VR,
@@ -148,6 +137,35 @@ def read_header(content: bytes) -> tuple[Dataset, UID, HeaderFile]:
         _check_tables(dataset, tag)
     dataset.file_meta = meta
     return dataset, syntax, file
+
+
+def open_dataset(content: bytes) -> tuple[HeaderFile, UID, FileMetaDataset]:
+    """The dataset's bytes, uncompressed, at its first element.
+
+    Args:
+        content: The file, or its beginning.
+
+    Returns:
+        Those bytes, the transfer syntax, and meta information that tells their byte order.
+
+    Raises:
+        ImageError: The transfer syntax cannot be read, or the meta information has values that are
+            none.
+        Exception: One of `DAMAGE`.
+    """
+    file = HeaderFile(content)
+    file.seek(132 if content[128:132] == b"DICM" else 0)
+    meta = _meta(file)
+    if "TransferSyntaxUID" not in meta:
+        meta.TransferSyntaxUID = _guessed_syntax(content[file.tell() :][:6])
+    syntax = UID(meta.TransferSyntaxUID)
+    _check_syntax(syntax)
+    if syntax == DeflatedExplicitVRLittleEndian:
+        file = HeaderFile(_inflate(file.read()))
+        syntax = ExplicitVRLittleEndian
+    if syntax not in NATIVE:
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian  # as all headers of compressed pixels are
+    return file, syntax, meta
 
 
 def _guessed_syntax(head: bytes) -> UID:

@@ -141,7 +141,7 @@ def test_sample_page(client: FlaskClient) -> None:
     assert page.status_code == 200
     text = text_of(page.text)
     for words in (
-        "Wrong The network says Meningioma",
+        "Wrong The network says Tumor: likely Kind: meningioma.",
         "The image's label is Glioma .",
         "Glioma label 8.3 % Meningioma label 75.0 %",
         "No tumor label 8.3 % Pituitary tumor label 8.3 %",
@@ -285,7 +285,7 @@ def test_an_unexpected_error_is_a_500_page(
 
 def test_static_files_are_named_by_their_content(client: FlaskClient) -> None:
     addresses = re.findall(r'(?:href|src)="(/static/[^"]+)"', client.get("/").text)
-    assert len(addresses) == 5  # icon, font, style sheet, theme, gallery module
+    assert len(addresses) == 7  # icon, font, two style sheets, theme, two modules of the gallery
     for address in addresses:
         with client.get(address) as response:  # closes the file it streams
             assert response.status_code == 200
@@ -318,6 +318,26 @@ def test_vendored_fonts_come_with_their_licences() -> None:
 )
 def test_percent_never_overstates(share: float, words: str) -> None:
     assert percent(share) == words
+
+
+# the image that Browse opens with
+
+
+def test_browse_opens_with_a_tumor_that_was_found(read_client: FlaskClient) -> None:
+    page = read_client.get("/").text
+    lead = page[page.index('id="lead"') : page.index('id="filters"')]
+    assert 'data-url="/api/v1/samples/glioma-00/prediction"' in lead
+    assert "The network says Tumor: likely Kind: glioma. The image's label is Glioma" in text_of(lead)
+    assert 'href="/samples/glioma-00"' in lead
+    others = re.findall(r'<li><a href="/samples/([^"]+)"', lead)
+    assert others == ["glioma-01", "meningioma-00", "notumor-00", "pituitary-00", "pituitary-01"]
+
+
+def test_browse_opens_with_the_first_image_until_one_is_read(client: FlaskClient) -> None:
+    page = client.get("/?class=pituitary").text
+    lead = page[page.index('id="lead"') : page.index('id="filters"')]
+    assert 'data-url="/api/v1/samples/glioma-00/prediction"' in lead
+    assert "The network says Reading the image" in text_of(lead)
 
 
 # abstaining
