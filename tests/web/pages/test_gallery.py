@@ -327,7 +327,9 @@ def test_browse_opens_with_a_tumor_that_was_found(read_client: FlaskClient) -> N
     page = read_client.get("/").text
     lead = page[page.index('id="lead"') : page.index('id="filters"')]
     assert 'data-url="/api/v1/samples/glioma-00/prediction"' in lead
-    assert "The network says Tumor: likely Kind: glioma. The image's label is Glioma" in text_of(lead)
+    assert "The network says Tumor: likely Kind: glioma. The image's label is Glioma" in text_of(
+        lead
+    )
     assert 'href="/samples/glioma-00"' in lead
     others = re.findall(r'<li><a href="/samples/([^"]+)"', lead)
     assert others == ["glioma-01", "meningioma-00", "notumor-00", "pituitary-00", "pituitary-01"]
