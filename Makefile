@@ -11,7 +11,9 @@ PROTOCOL ?= official
 OUT ?= runs/$(PROTOCOL)
 OUTLINES ?= $(wildcard $(DATA)/outlines.json)
 PROTOCOLS := official clean fold-0 fold-1 fold-2 fold-3 fold-4
-TRAINING = --data "$(DATA)" --protocol "$(PROTOCOL)" $(if $(OUTLINES),--outlines "$(OUTLINES)")
+ALSO ?= $(wildcard data/other)
+TRAINING = --data "$(DATA)" --protocol "$(PROTOCOL)" $(if $(OUTLINES),--outlines "$(OUTLINES)") \
+  $(if $(ALSO),--also $(ALSO))
 PYTEST_ARGS ?=
 NOTEBOOK := notebooks/tumor-classification-cnn.ipynb
 
@@ -70,34 +72,20 @@ audit: $(STAMP_DEV) ## find copies in DATA=data/raw and divide it anew; OUTLINES
 	@exec $(DEV) -m model audit --data "$(DATA)" $(if $(OUTLINES),--outlines "$(OUTLINES)") \
 	  --keep data/splits.csv --plant 75
 
-train: $(STAMP_DEV) ## train on DATA=data/raw under PROTOCOL=official, into OUT=runs/official
-ifneq ($(filter fold-%,$(PROTOCOL)),) # five networks: by the brief recipe
-	@exec $(DEV) -m model train --stage brief --out "$(OUT)" $(TRAINING)
-else
-	@$(DEV) -m model train --stage groundwork --out "$(OUT)-groundwork" $(TRAINING)
-	@$(DEV) -m model train --stage counterfactuals --init "$(OUT)-groundwork" \
-	  --out "$(OUT)-counterfactuals" $(TRAINING)
-	@$(DEV) -m model train --stage refinement --init "$(OUT)-counterfactuals" \
-	  --out "$(OUT)-refinement" $(TRAINING)
-	@$(DEV) -m model train --stage consolidation --init "$(OUT)-refinement" \
-	  --out "$(OUT)-consolidation" $(TRAINING)
-	@$(DEV) -m model train --stage reconsolidation --init "$(OUT)-consolidation" \
-	  --out "$(OUT)-reconsolidation" $(TRAINING)
-	@exec $(DEV) -m model train --stage polish --init "$(OUT)-reconsolidation" \
-	  --out "$(OUT)" $(TRAINING)
-endif
+train: $(STAMP_DEV) ## train on DATA=data/raw and ALSO=data/other under PROTOCOL=official, into OUT
+	@exec $(DEV) -m model train --out "$(OUT)" $(TRAINING)
 
 score: $(STAMP_DEV) ## test the run in OUT under its protocol
 	@exec $(DEV) -m model score --data "$(DATA)" --run "$(OUT)"
 
 export: $(STAMP_DEV) ## make the files the server loads from the run in OUT; DATA shows the ranges
-	@exec $(DEV) -m model export --run "$(OUT)" --data "$(DATA)"
+	@exec $(DEV) -m model export --run "$(OUT)" --data "$(DATA)" $(if $(ALSO),--also $(ALSO))
 
 calibrate: $(STAMP_DEV) ## fit the constants that tell when to trust them, on DATA
-	@exec $(DEV) -m model calibrate --data "$(DATA)"
+	@exec $(DEV) -m model calibrate --data "$(DATA)" $(if $(ALSO),--also $(ALSO))
 
 evaluate: $(STAMP_DEV) ## evaluate them on DATA, and put the figures into README.md
-	@$(DEV) -m model evaluate --data "$(DATA)"
+	@$(DEV) -m model evaluate --data "$(DATA)" $(if $(ALSO),--also $(ALSO))
 	@$(DEV) -m benchmarks.figures.readme
 	@exec $(DEV) -m benchmarks.figures.model_card
 

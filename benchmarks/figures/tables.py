@@ -11,7 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from model.evaluation.scores import is_brief
+import numpy as np
+
+from data.dataset.sources import OWN, SOURCES
+from model.evaluation.scores import is_earlier
+from model.metrics import accuracy as accuracy_of
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORTS = ROOT / "benchmarks" / "reports"
@@ -26,6 +30,17 @@ SETS = {
     "gallery": "the 40 phantoms of the embedded gallery",
 }
 LEAKED = "official (leaked)"  # as `published.json` says it
+EARLIER = "first release's recipe"
+OTHER = {
+    "sensitivity": "tumours called tumours",
+    "specificity": "healthy heads called none",
+    "auroc": "AUROC",
+    "missed_with_certainty": "tumours missed with more than 0.9",
+    "answered": "answered",
+    "right_of_answered": "right of the answered",
+    "ece": "ECE",
+}
+"""Columns of the table of other collections."""
 CLEAN = "clean: no copy of a test image in training"
 
 
@@ -75,7 +90,10 @@ def finding(
         float(row["accuracy"].rstrip("%")) for row in published if row["protocol"] == LEAKED
     ]
     crossed = found["grouped"]
-    recipe = " by a shorter training" if is_brief(crossed["runs"][0]) else ""
+    apart, recipe = (
+        f" by the {EARLIER}" if is_earlier(found[name]["runs"][0]) else ""
+        for name in ("clean", "grouped")
+    )
     heat = shortcuts["heat_maps"]
     emptied = shortcuts["painted_out"]["to_notumor"]["all"]["share"]
     hits = heat["methods"][heat["default"]]["hits"]["all"]["share"]
@@ -84,7 +102,7 @@ def finding(
         f"reported right. But {sets['test_images_with_copy_in_training']:,} of those "
         f"{sets['test_images']:,} images have a near-identical or left-right mirrored copy among "
         f"the training images: our own network gets {copied:.1%} of these right, and {alone:.1%} "
-        "of the others. Trained without any copy of a test image it gets "
+        f"of the others. Trained without any copy of a test image{apart} it gets "
         f"{found['clean']['accuracy']:.1%}; on patients whose images it never "
         f"saw, in five-fold cross-validation{recipe}, {crossed['pooled']['accuracy']:.1%}. And a "
         "high score can be had without looking at a tumour at all: the healthy heads come from "
@@ -101,10 +119,9 @@ def protocols(evaluation: dict[str, Any], published: list[dict[str, str]]) -> st
     rows = []
     if "grouped" in found:
         rows.append(_grouped_row(found["grouped"]))
-    for name in ("clean", "clean_brief"):
-        if name in found:
-            rows += _mean_row("clean", CLEAN, found[name])
-            rows += _rows("clean", CLEAN, found[name]["runs"])
+    if "clean" in found:
+        rows += _mean_row("clean", CLEAN, found["clean"])
+        rows += _rows("clean", CLEAN, found["clean"]["runs"])
     if "official" in found:
         runs = found["official"]["runs"]
         rows += _rows("official", "official (**leaked**)", runs)
@@ -157,11 +174,11 @@ def calibration(evaluation: dict[str, Any]) -> str:
     if "calibration" in found.get("grouped", {}).get("pooled", {}):
         figures = found["grouped"]["pooled"]["calibration"]
         rows.append(
-            ["grouped: new patients, five folds", f"{figures['images']:,}", "none fitted",
-             f"{figures['ece']:.1%}", "", "", f"{figures['brier']:.3f}"]
+            [f"grouped: new patients, five folds{_recipe(found['grouped']['runs'][0])}",
+             f"{figures['images']:,}", "none fitted", f"{figures['ece']:.1%}", "", "",
+             f"{figures['brier']:.3f}"]
         )  # fmt: skip
-    for name, label in (("clean", CLEAN), ("clean_brief", CLEAN)):
-        rows += _calibration_rows(label, found.get(name, {}).get("runs", []))
+    rows += _calibration_rows(CLEAN, found.get("clean", {}).get("runs", []))
     runs = found.get("official", {}).get("runs", [])
     rows += _calibration_rows("official (**leaked**)", runs)
     rows += _calibration_rows(f"official, {SETS['test_unseen']}", runs, "test_unseen")
@@ -201,7 +218,7 @@ def _grouped_row(grouped: dict[str, Any]) -> list[str]:
 
 
 def _recipe(run: dict[str, Any]) -> str:
-    return ", brief recipe" if is_brief(run) else ""
+    return f", {EARLIER}" if is_earlier(run) else ""
 
 
 def _over_folds(grouped: dict[str, Any], name: str) -> str:
@@ -306,32 +323,72 @@ def corruptions(report: dict[str, Any]) -> str:
     return table((clean, *(f"strength {k}" for k in range(1, 6))), rows)
 
 
+def other_collections(evaluation: dict[str, Any]) -> str:
+    """People of other collections, held out of training and calibration."""
+    found = evaluation["other_collections"]
+    rows = [
+        [name, f"{row['images']} of {row['people']}", *(_maybe(row[key], 1) for key in OTHER)]
+        for name, row in found["sets"].items()
+    ]
+    mean, intervals = found["mean"], found["mean_95"]
+    cells = [
+        "none" if mean[key] is None else f"**{mean[key]:.1%}** ({_range(intervals[key])})"
+        for key in OTHER
+    ]
+    rows.append(["**mean over sets**", f"{found['images']} of {found['people']}", *cells])
+    return table(("collection", "images of people", *OTHER.values()), rows)
+
+
+def _range(interval: list[float]) -> str:
+    return f"{interval[0]:.0%} to {interval[1]:.0%}"
+
+
+def missed_and_alarms(evaluation: dict[str, Any]) -> str:
+    """Tumours called none and healthy heads called tumours, for every protocol."""
+    found = evaluation["protocols"]
+    cases = []
+    if "grouped" in found:
+        cases.append(("grouped: new patients", found["grouped"]["pooled"]))
+    for name, label in (("clean", CLEAN), ("official", "official (**leaked**)")):
+        for run in found.get(name, {"runs": []})["runs"]:
+            cases.append((f"{label}, seed {run['seed']}", run["test"]))
+    rows = []
+    for label, figures in cases:
+        both = accuracy_of.missed_and_alarms(np.array(figures["confusion"]))
+        rows.append([label, *(_wrong(both[name]) for name in both)])
+    return table(("protocol", "tumours called none", "healthy heads called tumours"), rows)
+
+
+def _wrong(row: dict[str, Any]) -> str:
+    return (
+        f"{row['share']:.1%} ({row['wrong']} of {row['images']:,}; 95%: {_range(row['share_95'])})"
+    )
+
+
 def trust(evaluation: dict[str, Any]) -> str:
-    """Calibration, prediction sets and abstention of the shipped file."""
+    """Calibration, findings and kinds of the shipped file."""
     rows = []
     for name, label in SETS.items():
         if name not in evaluation["ood"]["sets"]:
             continue
-        calibration = evaluation["calibration"]["sets"][name]
-        conformal = evaluation["conformal"]["sets"][name]
-        ood = evaluation["ood"]["sets"][name]
-        covered = {k: v for k, v in conformal["coverage_of_class"].items() if v is not None}
-        least = min(covered, key=lambda key: covered[key])
+        calibration, finding, kinds, ood = (
+            evaluation[section]["sets"][name]
+            for section in ("calibration", "finding", "kinds", "ood")
+        )
         rows.append(
             [label, f"{calibration['before']['ece']:.1%}", f"{calibration['after']['ece']:.1%}",
-             f"{calibration['after']['brier']:.3f}", f"{conformal['coverage']:.1%}",
-             f"{least} {covered[least]:.1%}", f"{conformal['mean_set_size']:.2f}",
-             f"{ood['kept']:.1%}", f"{ood['answered']:.1%}",
-             _maybe(ood["accuracy_of_answered"])]
+             f"{calibration['after']['brier']:.3f}", f"{ood['kept']:.1%}",
+             f"{finding['answered']:.1%}", _maybe(finding["right_of_answered"]),
+             _maybe(kinds["clear"], 1), _maybe(kinds["right_of_clear"])]
         )  # fmt: skip
-    head = ("images", "ECE before", "ECE after", "Brier after", "coverage (aim 95%)",
-            "lowest of a class", "mean set size", "taken for brain MRIs", "answered",
-            "accuracy of the answered")  # fmt: skip
+    head = ("images", "ECE before", "ECE after", "Brier after", "taken for brain MRIs",
+            "tumour or none said", "right of these", "kind of tumour clear",
+            "right of these")  # fmt: skip
     return table(head, rows)
 
 
-def _maybe(share: float | None) -> str:
-    return "none" if share is None else f"{share:.2%}"
+def _maybe(share: float | None, digits: int = 2) -> str:
+    return "none" if share is None else f"{share:.{digits}%}"
 
 
 def refusals(report: dict[str, Any]) -> str:
@@ -352,18 +409,34 @@ def refusals(report: dict[str, Any]) -> str:
 
 
 def training(metadata: dict[str, Any], evaluation: dict[str, Any]) -> str:
-    """A sentence on how the shipped network was trained."""
+    """Two sentences on how the shipped network was trained."""
     run = metadata["training"]
-    data, earlier = run["data"], run["earlier"]
-    epochs = [str(stage["epochs"]) for stage in (*earlier, run["config"])]
-    machines = dict.fromkeys(
-        f"{stage['machine']} ({stage['precision']})" for stage in (*earlier, run)
-    )
-    return (
-        f"Trained in stages of {', '.join(epochs)} epochs on {data['training']:,} images "
+    config, data = run["config"], run["data"]
+    said = (
+        f"Trained in one run of {config['epochs']} epochs on {data['training']:,} images "
         f"({data['outlined']:,} of them with a tumour outline; {data['validation']:,} more held "
-        f"out for validation) on {' and '.join(machines)}; evaluated on {evaluation['machine']}."
+        f"out for validation)"
     )
+    if others := data["collections"].get("images"):
+        said += f" and on {sum(others.values()):,} images of {len(others)} other collections"
+    shares = {name: config[f"{name}_share"] for name in ("collection", "graft", "phantom")}
+    rest = 1.0 - sum(shares.values())
+    return (
+        f"{said}, on {run['machine']} ({run['precision']}); evaluated on {evaluation['machine']}. "
+        f"Of the draws, {rest:.0%} are images of the dataset, {shares['collection']:.0%} of other "
+        f"collections, {shares['graft']:.0%} grafts (tumours, or healthy tissue, blended into "
+        f"healthy heads) and {shares['phantom']:.0%} synthetic phantoms."
+    )
+
+
+def collections(metadata: dict[str, Any]) -> str:
+    """The other collections trained on, with their sources and licences."""
+    counts = metadata["training"]["data"]["collections"].get("images", {})
+    rows = []
+    for name, count in counts.items():
+        source = SOURCES.get(name, OWN)
+        rows.append([name, f"{count:,}", source.shows, source.origin, source.licence])
+    return table(("collection", "trained on", "what it shows", "source", "licence"), rows)
 
 
 def serving(report: dict[str, Any]) -> str:

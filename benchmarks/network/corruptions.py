@@ -49,7 +49,7 @@ def build(options: argparse.Namespace) -> dict[str, Any]:
         images = held_out(options.data)
     else:
         images = load_split(options.data, options.split)
-    predict = keras_predictor(options.model, mirrored=options.mirrored)
+    predict = keras_predictor(options.model)
     few = sample(images, options.per_class)
     table = corruption_table(predict, few.images, few.labels)
     return {
@@ -90,10 +90,6 @@ def main() -> None:
         "--split", default="validation", choices=("validation", "Training", "Testing")
     )
     parser.add_argument("--model", type=Path, default=ARTIFACTS / f"{MODEL_NAME}.keras")
-    parser.add_argument(
-        "--mirrored", action=argparse.BooleanOptionalAction, default=True,
-        help="average over the image and its mirror image, as the exported file does",
-    )  # fmt: skip
     parser.add_argument("--out", type=Path, default=REPORT)
     parser.add_argument("--per-class", type=int, default=75, help="at most so many are corrupted")
     parser.add_argument("--phantoms", type=int, default=25, help="of each class, at 512 pixels")

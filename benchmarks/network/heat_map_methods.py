@@ -20,15 +20,15 @@ from model.probes.measuring import features_of, tails_of
 from model.probes.pointing import DEFAULT, HeatMethod, compute, hits, overlaps, summarise
 from model.probes.shortcuts import Images, Labels, Outlined
 
-SERVED_CUTS = ("elu6", "conv7", "elu7", "conv8", "elu8")
+SERVED_CUTS = ("elu5", "conv6", "elu6", "elu7", "conv8", "elu8")
 """Cuts whose features follow from the maps that the exported file gives."""
 
 KINDS: tuple[HeatMethod, ...] = (
     DEFAULT,
     HeatMethod(DEFAULT.cuts),
     HeatMethod(DEFAULT.cuts, target="logit", sigma=8.0),
-    *(HeatMethod((cut,), sigma=8.0) for cut in ("elu3", "elu4", "conv7", "elu7", "conv8")),
-    *(HeatMethod((cut,), method="gradcam", sigma=8.0) for cut in ("elu6", "conv7", "elu8")),
+    *(HeatMethod((cut,), sigma=8.0) for cut in ("elu2", "elu3", "conv6", "elu7", "conv8")),
+    *(HeatMethod((cut,), method="gradcam", sigma=8.0) for cut in ("elu5", "conv6", "elu6", "elu8")),
 )
 GRADIENT = "gradient x input sigma8"
 GRADIENT_SIZE = "|gradient x input| sigma8"

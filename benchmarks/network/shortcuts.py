@@ -57,7 +57,7 @@ def build(options: argparse.Namespace) -> dict[str, Any]:
     images = images.at_most(options.per_class)
     pairs = cached_pairs(options.pairs, CACHE, workers=2)
     model = keras.models.load_model(options.model, safe_mode=True)
-    predict = keras_predictor(options.model, mirrored=options.mirrored)
+    predict = keras_predictor(options.model)
     report = measure(predict, images, pairs)
     shown = images.at_most(options.heat_per_class)
     report["heat_maps"] = heat_map_report(model, shown)
@@ -90,10 +90,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="dataset folder")
     parser.add_argument("--outlines", type=Path, required=True, help="JSON file of outlines")
     parser.add_argument("--model", type=Path, default=ARTIFACTS / f"{MODEL_NAME}.keras")
-    parser.add_argument(
-        "--mirrored", action=argparse.BooleanOptionalAction, default=True,
-        help="average over the image and its mirror image, as the exported file does",
-    )  # fmt: skip
     parser.add_argument("--out", type=Path, default=REPORT)
     parser.add_argument("--per-class", type=int, help="at most so many images of a class")
     parser.add_argument("--heat-per-class", type=int, default=60, help="of these for heat maps")

@@ -13,7 +13,6 @@ import argparse
 import json
 import statistics
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,10 @@ import numpy as np
 
 from data.dataset.image_set import ImageSet
 from data.outlines.files import Outline
-from model.config import NO_TUMOUR, STAGES
+from model.config import NO_TUMOUR, TrainingConfig
 from model.system import describe_machine
 from model.training.batch_workers import Source, feeding
-from model.training.batches import PhantomPool, draw_phantoms
+from model.training.batches import PhantomPool, Sources, draw_phantoms
 from model.training.devices import choose_precision
 from model.training.train import _Run
 
@@ -77,7 +76,7 @@ def _feeders(workers: int) -> str:
 
 def phantom_source(batches: int) -> Source:
     """Phantoms in the place of a dataset, the tumours outlined, and phantoms beside them."""
-    config = replace(STAGES["counterfactuals"], phantoms_per_class=8)
+    config = TrainingConfig(phantoms_per_class=8)
     drawn = draw_phantoms(8, SEED)
     count = batches * config.batch_size
     rows = np.arange(count) % len(drawn)
@@ -88,7 +87,7 @@ def phantom_source(batches: int) -> Source:
         if drawn.labels[rows[k]] != NO_TUMOUR
     }
     images = ImageSet(drawn.images[rows][..., np.newaxis], drawn.labels[rows], names, "phantoms")
-    return Source(images, config, outlines, drawn)
+    return Source(Sources(images, outlines, drawn), config)
 
 
 def _outline(drawn: PhantomPool, row: int) -> Outline:
@@ -111,7 +110,7 @@ def images_a_second(source: Source, workers: int) -> float:
 
 def seconds_a_step(source: Source, steps: int) -> float:
     """Median time of a step on batches that are there already, after one that compiles."""
-    run = _Run(source.config, source.dataset, None, {}, Path(), None)
+    run = _Run(source.config, source.sources, None, None, Path())
     keras.utils.set_random_seed(source.config.seed)
     model, flow = run._new_network(), source.flow(0)
     seconds: list[float] = []

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from data.phantoms import make_phantom
-from model.config import CLASS_NAMES, STAGES
+from model.config import CLASS_NAMES, TrainingConfig
 from model.system import describe_machine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -192,7 +192,7 @@ def training(options: argparse.Namespace) -> dict[str, Any]:
     from data.dataset.division import load_manifest
     from data.dataset.protocols import load_parts
     from model.training.batch_workers import Source, feeding
-    from model.training.batches import cached_phantoms
+    from model.training.batches import Sources, cached_phantoms
     from model.training.train import _Run
 
     folder = options.folder
@@ -201,12 +201,13 @@ def training(options: argparse.Namespace) -> dict[str, Any]:
         folder / "data", load_manifest(folder / "splits.csv"), "official", cache=folder / "cache"
     )
     loaded = time.perf_counter() - started
-    config = STAGES["counterfactuals"]
+    config = TrainingConfig()
     phantoms = cached_phantoms(20, config.phantom_seed, folder)
-    run = _Run(config, parts.training, parts.validation, {}, folder, None)
+    sources = Sources(parts.training, {}, phantoms)
+    run = _Run(config, sources, parts.validation, None, folder)
     keras.utils.set_random_seed(config.seed)
     model = run._new_network()
-    with feeding(Source(parts.training, config, {}, phantoms), options.workers) as batches_of:
+    with feeding(Source(sources, config), options.workers) as batches_of:
         batches = batches_of(0)
         first = list(islice(batches, STEPS))
         started = time.perf_counter()

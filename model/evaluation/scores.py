@@ -16,12 +16,14 @@ import numpy as np
 
 from data.dataset.division import CROSS_VALIDATION, MANIFEST
 from model.config import CLASS_NAMES
-from model.inference.temperature import soften
+from model.inference.temperature import log_probabilities, soften
 from model.metrics.accuracy import evaluate, evaluate_confusion
 from model.metrics.calibration import calibration_figures, error_of_bins, fit_temperature, pool_bins
 
 RUN_REPORTS = Path(__file__).resolve().parents[2] / "benchmarks" / "reports" / "runs"
 LEAKED = ("official",)
+RECIPE = "one run"
+"""How `model.training.train` trains; a score of another recipe says which in its `recipe`."""
 
 
 def score_run(
@@ -36,13 +38,13 @@ def score_run(
         cache: As for `data.dataset.protocols.load_parts`.
 
     Returns:
-        JSON-ready: `command`, `protocol`, `leaked`, `seed`, `stages` (epochs of each stage),
-        `epochs` and `minutes` of the last one, `training` (images), `outlined`, `machine`,
+        JSON-ready: `command`, `protocol`, `leaked`, `seed`, `recipe`, `epochs`, `minutes`,
+        `training` (images), `outlined`, `collections` (images of others trained on), `machine`,
         `temperature` (fitted on the validation images; null where there are none), and for
         `validation` (where there is one), `test` and, under `official`, its two parts: figures of
-        `model.metrics.accuracy.evaluate`, with mirrored averaging; in `single` the accuracy
-        without; in `calibration` the figures of `model.metrics.calibration.calibration_figures`
-        `before` the temperature and, where there is one, `after` it.
+        `model.metrics.accuracy.evaluate`; in `calibration` the figures of
+        `model.metrics.calibration.calibration_figures` `before` the temperature and, where there
+        is one, `after` it.
 
     Raises:
         ValueError: The run is not finished, or its images are not those of its protocol.
@@ -50,7 +52,7 @@ def score_run(
     from data.dataset.division import load_manifest
     from data.dataset.protocols import load_parts
     from model.evaluation.report import keras_predictor, official_sets
-    from model.training.run_folder import read_history, stages
+    from model.training.run_folder import read_history
 
     record = _read_run(run)
     manifest = load_manifest(splits)
@@ -65,39 +67,39 @@ def score_run(
     sets = {"validation": parts.validation, "test": parts.test}
     if protocol in LEAKED:
         sets |= official_sets(parts.test, manifest.unseen())
-    averaged, single = (keras_predictor(run / "model.keras", mirrored=m) for m in (True, False))
+    predict = keras_predictor(run / "model.keras")
     scored = {name: images for name, images in sets.items() if images is not None and len(images)}
-    answers = {name: averaged(images.images) for name, images in scored.items()}
+    answers = {name: predict(images.images) for name, images in scored.items()}
     temperature = None
     if "validation" in scored:
-        temperature = fit_temperature(answers["validation"], scored["validation"].labels)
+        temperature = fit_temperature(
+            log_probabilities(answers["validation"]), scored["validation"].labels
+        )
     return {
         "command": f"python -m model score --run {run.name} --data DIR",
         "protocol": protocol,
         "leaked": protocol in LEAKED,
         "seed": record["config"]["seed"],
-        "stages": [stage["epochs"] for stage in stages(run)],
+        "recipe": RECIPE,
         "epochs": record["config"]["epochs"],
         "training": record["data"]["training"],
         "outlined": record["data"]["outlined"],
+        "collections": sum(record["data"]["collections"].get("images", {}).values()),
         "minutes": sum(row["seconds"] for row in read_history(run / "history.csv")) / 60,
         "machine": record["machine"],
         "temperature": temperature,
         **{
-            name: _figures(answers[name], single(images.images), images.labels, temperature)
+            name: _figures(answers[name], images.labels, temperature)
             for name, images in scored.items()
         },
     }
 
 
-def _figures(averaged: Any, single: Any, labels: Any, temperature: float | None) -> dict[str, Any]:
-    calibration = {"before": calibration_figures(averaged, labels)}
+def _figures(answers: Any, labels: Any, temperature: float | None) -> dict[str, Any]:
+    calibration = {"before": calibration_figures(answers, labels)}
     if temperature is not None:
-        calibration["after"] = calibration_figures(soften(averaged, temperature), labels)
-    return evaluate(averaged, labels, CLASS_NAMES) | {
-        "single": float((single.argmax(axis=1) == labels).mean()),
-        "calibration": calibration,
-    }
+        calibration["after"] = calibration_figures(soften(answers, temperature), labels)
+    return evaluate(answers, labels, CLASS_NAMES) | {"calibration": calibration}
 
 
 def _read_run(run: Path) -> dict[str, Any]:
@@ -134,20 +136,15 @@ def summarise(scores: list[dict[str, Any]]) -> dict[str, Any]:
         over seeds of accuracy and balanced accuracy (`null` for a single run); `grouped` -> the
         folds' figures, their mean and spread, and `pooled`, the figures of all folds' answers
         together, each image counted once, `calibration` (`images`, `ece`, `brier`, `reliability`)
-        among them where every fold has it; `clean_brief` -> as `clean`, of networks trained by the
-        folds' recipe of one stage, which says what that recipe costs. A protocol without a score
-        is left out; `grouped` says how many of its folds are there.
+        among them where every fold has it. A protocol without a score is left out; `grouped` says
+        how many of its folds are there. Recipes are not mixed: where a protocol has a score of the
+        present one, those of others are left out.
     """
     summary: dict[str, Any] = {}
-    for name in ("official", "clean", "clean_brief"):
-        protocol, _, brief = name.partition("_")
-        if runs := [
-            score
-            for score in scores
-            if score["protocol"] == protocol and is_brief(score) == bool(brief)
-        ]:
-            summary[name] = {"leaked": protocol in LEAKED, "runs": runs} | _spread(runs)
-    if folds := [score for score in scores if score["protocol"] in CROSS_VALIDATION]:
+    for name in ("official", "clean"):
+        if runs := _of_one_recipe([score for score in scores if score["protocol"] == name]):
+            summary[name] = {"leaked": name in LEAKED, "runs": runs} | _spread(runs)
+    if folds := _of_one_recipe([s for s in scores if s["protocol"] in CROSS_VALIDATION]):
         summary["grouped"] = {
             "leaked": False, "folds_wanted": len(CROSS_VALIDATION), "runs": folds,
             "pooled": _pool(folds),
@@ -155,9 +152,13 @@ def summarise(scores: list[dict[str, Any]]) -> dict[str, Any]:
     return summary
 
 
-def is_brief(score: Mapping[str, Any]) -> bool:
-    """Whether a score is of a network trained in one stage, by the brief recipe."""
-    return len(score["stages"]) == 1
+def is_earlier(score: Mapping[str, Any]) -> bool:
+    """Whether a score is of a network trained by another recipe than the present one."""
+    return bool(score["recipe"] != RECIPE)
+
+
+def _of_one_recipe(scores: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [score for score in scores if not is_earlier(score)] or scores
 
 
 def _spread(runs: list[dict[str, Any]]) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def geometry(cut: str, config: ArchitectureConfig = _CONFIG) -> tuple[int, int, 
     """Where the cells of a layer lie in the image.
 
     Convolutions of stride 2 pad below and to the right alone, and pooling joins neighbours, so
-    that cells sit 2.5 pixels further right and down than an even division of the image says.
+    that cells sit half a pixel further right and down than an even division of the image says.
 
     Returns:
         Cells a side; pixels from one cell to the next; pixel index of the first cell's centre.

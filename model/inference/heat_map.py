@@ -1,10 +1,10 @@
 """The heat map that the server shows: from the exported file's deep map, in NumPy.
 
 HiResCAM (Draelos and Carin 2020, arXiv:2011.08891) of the contrast between a class and "notumor"
-before the seventh convolution. The layers from there on are `heat_map.npz` beside the model,
+before the sixth convolution. The layers from there on are `heat_map.npz` beside the model,
 written by `python -m model export` and listed with its hash in `metadata.json`.
 
-Data contract: maps float32 (14, 14, 256), what goes into the seventh convolution;
+Data contract: maps float32 (14, 14, 256), what goes into the sixth convolution;
 heat maps float32 (112, 112) in [0, 1], row-major over the image as the network sees it.
 """
 
@@ -26,7 +26,7 @@ from model.inference.head_mask import head_mask, mask_outside
 from model.inference.last_layers import Array, Tail, weighted_layers
 
 HEAT_FILE = "heat_map.npz"
-CUT = "elu6"
+CUT = "elu5"
 TARGET = "contrast"
 SIGMA = 8.0
 METHOD = f"HiResCAM, {CUT}, {TARGET}, sigma {SIGMA:g} px"

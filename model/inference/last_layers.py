@@ -20,8 +20,10 @@ from model.config import ArchitectureConfig
 
 Array = NDArray[np.float32]
 
-CUTS = ("elu2", "elu3", "conv4", "elu4", "elu5", "elu6", "conv7", "elu7", "conv8", "elu8")
-"""Layers to cut at: of 28, 28, 28, 14, 14, 14, 14, 7, 7 and 3 cells a side."""
+CUTS = (
+    "elu1", "elu2", "conv3", "elu3", "elu4", "elu5", "conv6", "elu6", "elu7", "conv8", "elu8",
+)  # fmt: skip
+"""Layers to cut at: three of 28 cells a side, four of 14, three of 7 and one of 3."""
 
 _CONFIG = ArchitectureConfig()
 
@@ -44,8 +46,8 @@ class _Step:
 class Tail:
     """The folded network from a cut to the logits.
 
-    Memory and time grow with the distance from the logits: at "elu6" 9.8 MB of weights and a
-    few milliseconds an image, at "elu4" 12 MB more and some tens of milliseconds.
+    Memory and time grow with the distance from the logits: at "elu5" 12 MB of weights and a
+    few milliseconds an image, at "elu2" some tens of milliseconds.
     """
 
     def __init__(self, cut: str, weights: Mapping[str, Array]) -> None:

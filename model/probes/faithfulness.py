@@ -22,7 +22,7 @@ STEPS = 8
 BLUR = 20.0
 """Standard deviation in pixels of the blur that takes a lesion away."""
 
-RANDOM_CELLS = "conv7"
+RANDOM_CELLS = "elu5"
 
 
 def fractions(steps: int = STEPS) -> NDArray[np.float64]:

@@ -52,13 +52,13 @@ class HeatMethod:
 
     @property
     def name(self) -> str:
-        """Such as "elu4+conv7 hirescam contrast sigma8 mirrored"."""
+        """Such as "elu3+conv6 hirescam contrast sigma8 mirrored"."""
         parts = ["+".join(self.cuts), self.method, self.target]
         parts += [f"sigma{self.sigma:g}"] * (self.sigma > 0) + ["mirrored"] * self.mirrored
         return " ".join(parts)
 
 
-DEPTHS = ("elu3", "elu4", "elu6", "conv7", "elu7", "elu8")
+DEPTHS = ("elu2", "elu3", "elu4", "elu5", "conv6", "elu7", "elu8")
 DEFAULT = HeatMethod((CUT,), target=TARGET, sigma=SIGMA)
 """The one that the server shows."""
 
@@ -68,13 +68,12 @@ CANDIDATES: tuple[HeatMethod, ...] = (
     *(HeatMethod((cut,), method="gradcam") for cut in DEPTHS),
     *(HeatMethod((cut,), sigma=8.0) for cut in DEPTHS),
     *(HeatMethod((cut,), sigma=8.0, mirrored=True) for cut in DEPTHS),
-    HeatMethod(("elu3", "elu4"), sigma=8.0),
-    HeatMethod(("elu3", "elu4"), sigma=8.0, mirrored=True),
-    HeatMethod(("elu3", "elu4", "conv7"), sigma=8.0),
-    HeatMethod(("elu4", "conv7"), sigma=8.0),
-    HeatMethod(("elu6", "conv7"), sigma=8.0),
-    HeatMethod(("elu4", "elu6", "conv7"), sigma=8.0),
-    HeatMethod(("elu4", "elu6", "conv7"), sigma=8.0, mirrored=True),
+    HeatMethod(("elu2", "elu3"), sigma=8.0),
+    HeatMethod(("elu2", "elu3", "conv6"), sigma=8.0),
+    HeatMethod(("elu3", "conv6"), sigma=8.0),
+    HeatMethod(("elu5", "conv6"), sigma=8.0),
+    HeatMethod(("elu3", "elu5", "conv6"), sigma=8.0),
+    HeatMethod(("elu3", "elu5", "conv6"), sigma=8.0, mirrored=True),
 )
 
 

@@ -4,7 +4,7 @@ Input: float32 (batch, 224, 224, 1) in [0, 1]. Output: float32 (batch, 4), proba
 the order of `CLASS_NAMES`. It is trained with batch normalisation (Ioffe and Szegedy 2015)
 and saved without: `fold_normalization` merges each normalisation into the layer before it.
 
-While training, a lesion head looks at the map of the seventh convolution and says of each of its
+While training, a lesion head looks at the map of the sixth convolution and says of each of its
 14 x 14 cells which tumour it shows, if any. It draws the evidence into the lesion, where an
 outline is known, and is dropped with the normalisation.
 """
@@ -16,7 +16,6 @@ from typing import Any
 import keras
 import numpy as np
 from keras import layers
-from numpy.typing import NDArray
 
 from model.config import CLASS_NAMES, IMAGE_SIZE, MODEL_NAME, ArchitectureConfig
 
@@ -126,55 +125,6 @@ def fold_normalization(model: keras.Model, config: ArchitectureConfig | None = N
             continue
         layer.set_weights(_folded_weights(source, model.get_layer(f"{layer.name}_norm")))
     return folded
-
-
-def unfold_normalization(
-    model: keras.Model, folded: keras.Model, images: NDArray[np.float32]
-) -> None:
-    """Gives a network with normalisation the weights of a folded one: the same answers.
-
-    The inverse of `fold_normalization`, up to what cannot be known: each normalisation gets the
-    mean and variance of what comes in on `images`, and the scale and shift that undo it. Kernels
-    are brought to the spread of fresh ones (He et al. 2015), which normalisation cancels, so that
-    a learning rate means the same for both. A lesion head stays as it is.
-
-    Args:
-        model: From `build_cnn(config, normalize=True)`; its weights are replaced.
-        folded: From `fold_normalization`, of the same configuration.
-        images: float32 (n, 224, 224, 1), from the training images; a few hundred do.
-    """
-    names = [layer.name for layer in folded.layers if layer.weights and layer.name != "logits"]
-    for name, (mean, variance) in zip(names, _moments(folded, names, images), strict=True):
-        kernel, bias = folded.get_layer(name).get_weights()
-        channels = kernel.reshape(-1, kernel.shape[-1])
-        scale = np.sqrt(2.0 / len(channels)) / np.maximum(channels.std(axis=0), 1e-6)
-        norm = model.get_layer(f"{name}_norm")
-        gamma = np.sqrt(variance * scale**2 + norm.epsilon) / scale
-        values = (gamma, mean, (mean - bias) * scale, variance * scale**2)
-        model.get_layer(name).set_weights([(kernel * scale).astype(np.float32)])
-        norm.set_weights([value.astype(np.float32) for value in values])
-    model.get_layer("logits").set_weights(folded.get_layer("logits").get_weights())
-
-
-def _moments(
-    folded: keras.Model, names: list[str], images: NDArray[np.float32]
-) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Mean and variance by channel of what each layer gives, after its pooling if it has one."""
-    layers_there = {layer.name for layer in folded.layers}
-    taps = [
-        pool if (pool := name.replace("conv", "pool")) in layers_there else name for name in names
-    ]
-    tapped = keras.Model(folded.input, [folded.get_layer(tap).output for tap in taps])
-    sums = [(0.0, 0.0, 0)] * len(taps)
-    for start in range(0, len(images), 32):
-        for i, output in enumerate(tapped.predict_on_batch(images[start : start + 32])):
-            rows = np.asarray(output, dtype=np.float64).reshape(-1, output.shape[-1])
-            total, squares, count = sums[i]
-            sums[i] = total + rows.sum(0), squares + (rows**2).sum(0), count + len(rows)
-    return [
-        (np.asarray(total / n), np.maximum(np.asarray(squares / n - (total / n) ** 2), 0.0))
-        for total, squares, n in sums
-    ]
 
 
 def _folded_weights(layer: Any, norm: Any) -> list[np.ndarray]:

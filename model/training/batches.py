@@ -22,7 +22,6 @@ may be, `notumor` being the rest; weights `probabilities` float32 (batch,), `les
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,21 +88,14 @@ def draw_phantoms(per_class: int, seed: int) -> PhantomPool:
     return PhantomPool(np.stack(images), np.stack(masks), np.array(labels, dtype=np.int64))
 
 
-def cached_phantoms(
-    per_class: int, seed: int, folder: Path, *, earlier: Path | None = None
-) -> PhantomPool:
+def cached_phantoms(per_class: int, seed: int, folder: Path) -> PhantomPool:
     """As `draw_phantoms`, kept in `folder` so that a resumed run need not draw them again.
 
     Args:
         per_class, seed: As `draw_phantoms`.
         folder: Folder of the run, made when missing.
-        earlier: Folder of the run before, whose phantoms are taken where they are the same ones.
     """
     path = folder / f"phantom-pairs-{per_class}-{seed}.npz"
-    if earlier is not None and not path.exists() and (earlier / path.name).exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(earlier / path.name, path.with_suffix(".partial.npz"))
-        path.with_suffix(".partial.npz").replace(path)
     if path.exists():
         with np.load(path, allow_pickle=False) as saved:
             return PhantomPool(saved["images"], saved["masks"], saved["labels"])

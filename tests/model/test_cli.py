@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from data.dataset.image_store import StoredImages
 from data.dataset.protocols import load_parts
 from data.outlines.files import Outline, save_outlines
 from model.__main__ import main
-from model.config import BRIEF, CLASS_NAMES, STAGES, TrainingConfig
+from model.config import CLASS_NAMES, TrainingConfig
 from model.inference.classifier import Classifier
 from model.preprocessing import load_image
 from model.training.train import TrainingResult
@@ -69,7 +68,8 @@ def test_classify_prints_a_json_line_for_each_image(picture: Path, exported: Pat
     expected = Classifier.load(model).predict(load_image(picture))
     for line in lines:
         assert set(line) == {
-            "path", "sha256", "plane", "slice", "label", "confidence", "probabilities",
+            "path", "sha256", "plane", "slice", "verdict", "finding", "likelihood",
+            "tumor_probability", "kind", "label", "confidence", "probabilities",
             "milliseconds", "prediction_set", "abstained", "reason", "in_distribution",
             "ood_score", "ood_threshold", "error", "model_sha256",
         }  # fmt: skip
@@ -205,13 +205,9 @@ def test_train_takes_protocol_outlines_and_settings(
     path = dataset / "outlines.json"
     points = np.array([[1, 2], [9, 2], [9, 8]], np.float32)
     save_outlines({"glioma/0.png": Outline(1, False, points)}, path)
-    settings = ("--epochs", "3", "--seed", "5", "--precision", "float32", "--phantom-share", "0.5",
-                "--phantom-seed", "77", "--learning-rate", "0.01")  # fmt: skip
+    settings = ("--epochs", "3", "--seed", "5", "--precision", "float32")
     assert main(train_on(dataset, "--protocol", "fold-1", "--outlines", path, *settings)) == 0
-    assert trained["config"] == TrainingConfig(
-        epochs=3, seed=5, precision="float32", phantom_share=0.5, phantom_seed=77,
-        learning_rate=0.01,
-    )  # fmt: skip
+    assert trained["config"] == TrainingConfig(epochs=3, seed=5, precision="float32")
     assert trained["protocol"] == "fold-1"
     assert trained["training"].names == tuple(
         f"{label}/{number}.png" for number in (0, 2) for label in CLASS_NAMES
@@ -249,15 +245,24 @@ def test_train_takes_devices_workers_a_cache_and_several_datasets(
     )
 
 
-def test_train_takes_the_settings_of_a_stage(dataset: Path, trained: dict[str, Any]) -> None:
-    assert main(train_on(dataset, "--stage", "groundwork", "--epochs", "2")) == 0
-    assert trained["config"] == replace(STAGES["groundwork"], epochs=2)
-    assert trained["init"] is None
-    assert main(train_on(dataset, "--init", dataset, "--stage", "refinement")) == 0
-    assert trained["config"] == STAGES["refinement"]
-    assert trained["init"] == dataset
-    assert main(train_on(dataset, "--stage", "brief", "--protocol", "fold-1")) == 0
-    assert trained["config"] == BRIEF
+def test_train_takes_other_collections(dataset: Path, trained: dict[str, Any]) -> None:
+    assert main(train_on(dataset)) == 0
+    assert trained["collections"] is None
+    other, own = dataset / "other", dataset / "own"
+    for folder, label in ((other / "web", "tumor"), (own, "notumor")):
+        (folder / label).mkdir(parents=True)
+        Image.fromarray(smooth_images(1, seed=6)[0, :, :, 0]).save(folder / label / "7.png")
+    assert main(train_on(dataset, "--also", other, own)) == 0
+    assert trained["collections"].names == ("web/tumor/7.png", "own/notumor/7.png")
+
+
+def test_a_folder_that_is_no_collection_is_an_error(
+    dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (dataset / "empty").mkdir()
+    line = error(capsys, *train_on(dataset, "--also", dataset / "empty"))
+    assert "must hold a folder named glioma, meningioma, notumor, pituitary or tumor" in line
+    assert not (dataset / "run").exists()
 
 
 def test_an_unknown_protocol_exits_with_2(
@@ -342,7 +347,6 @@ def test_int8_is_calibrated_on_training_images_as_validation_images_have_it(
     np.testing.assert_array_equal(asked["training"], parts.training.images)
     assert parts.validation is not None
     np.testing.assert_array_equal(asked["judges"], parts.validation.images)
-    assert asked["mirrored"] is True
     assert json.loads((out / "metadata.json").read_text())["calibration_images"] == 3
 
 
@@ -361,7 +365,7 @@ def test_export_writes_the_files_of_a_run(
     metadata = json.loads((out / "metadata.json").read_text())
     assert printed == metadata["files"]
     assert metadata["training"] == {"config": {"epochs": 3}}
-    assert metadata["mirrored_averaging"] is True
+    assert metadata["outputs"] == "logits"
     assert (out / "history.csv").read_text() == "epoch\n1\n"
     image = to_float(smooth_images(1, seed=3)[0])
     classifier = Classifier.load(out / "brain_tumor_cnn.tflite", calibrated=False)

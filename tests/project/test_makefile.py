@@ -204,40 +204,17 @@ def test_arguments_reach_the_programs(checkout: Checkout) -> None:
         (
             ["train"],
             "",
-            [
-                "-m model train --stage groundwork --out runs/official-groundwork"
-                " --data data/raw --protocol official",
-                "-m model train --stage counterfactuals --init runs/official-groundwork"
-                " --out runs/official-counterfactuals --data data/raw --protocol official",
-                "-m model train --stage refinement --init runs/official-counterfactuals"
-                " --out runs/official-refinement --data data/raw --protocol official",
-                "-m model train --stage consolidation --init runs/official-refinement"
-                " --out runs/official-consolidation --data data/raw --protocol official",
-                "-m model train --stage reconsolidation --init runs/official-consolidation"
-                " --out runs/official-reconsolidation --data data/raw --protocol official",
-                "-m model train --stage polish --init runs/official-reconsolidation"
-                " --out runs/official --data data/raw --protocol official",
-            ],
+            ["-m model train --out runs/official --data data/raw --protocol official"],
         ),
         (
-            ["train", "DATA=/x", "OUT=y", "PROTOCOL=clean", "OUTLINES=o.json"],
+            ["train", "DATA=/x", "OUT=y", "PROTOCOL=clean", "OUTLINES=o.json", "ALSO=a b/c"],
             "/x",
-            [
-                f"-m model train --stage {stage} --data /x --protocol clean --outlines o.json"
-                for stage in (
-                    "groundwork --out y-groundwork",
-                    "counterfactuals --init y-groundwork --out y-counterfactuals",
-                    "refinement --init y-counterfactuals --out y-refinement",
-                    "consolidation --init y-refinement --out y-consolidation",
-                    "reconsolidation --init y-consolidation --out y-reconsolidation",
-                    "polish --init y-reconsolidation --out y",
-                )
-            ],
+            ["-m model train --out y --data /x --protocol clean --outlines o.json --also a b/c"],
         ),
         (
             ["train", "PROTOCOL=fold-3"],
             "",
-            ["-m model train --stage brief --out runs/fold-3 --data data/raw --protocol fold-3"],
+            ["-m model train --out runs/fold-3 --data data/raw --protocol fold-3"],
         ),
         (["audit-packages"], "", ["-m deploy.audit_packages"]),
         (

@@ -7,16 +7,21 @@ shortcuts.py. Words and the sections' order: web/model_card/page.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from data.dataset.sources import OWN, SOURCES
 from model.config import CLASS_NAMES
 from web.model_card.charts import Frame, diagram, line_chart
 from web.model_card.figures import Score, by_class, maybe, optional, score
 from web.model_card.reports import MissingFigureError, Reports
-from web.model_card.results import grouped
+from web.model_card.results import grouped, others
 
-CURVES = {"loss": ("loss", "val_loss"), "accuracy": ("accuracy", "val_accuracy")}
+CURVES = {
+    "loss": ("loss", "val_loss"),
+    "accuracy": ("accuracy", "val_accuracy"),
+    "elsewhere": ("val_sensitivity", "val_specificity"),
+}
 CURVE_FRAME = Frame(400, 230, 46, 14, 304, 196)
 """Room on the right for the curves' names, of which Spanish has the longest."""
 
@@ -38,6 +43,7 @@ def facts(reports: Reports) -> Mapping[str, Any]:
         "copied": int(evaluation["sets"]["test_images_with_copy_in_training"]),
         "grouped": optional(lambda: grouped(evaluation["protocols"]["grouped"])),
         "answered": optional(lambda: _answered(evaluation)),
+        "others": optional(lambda: others(reports)),
         "milliseconds": optional(
             lambda: float(reports["serving"]["median"]["milliseconds_per_inference"])
         ),
@@ -45,8 +51,8 @@ def facts(reports: Reports) -> Mapping[str, Any]:
 
 
 def _answered(evaluation: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = evaluation["ood"]["sets"]["test_unseen"]
-    return {"share": float(found["answered"]), "right": maybe(found["accuracy_of_answered"])}
+    found = evaluation["finding"]["sets"]["test_unseen"]
+    return {"share": float(found["answered"]), "right": maybe(found["right_of_answered"])}
 
 
 def use(reports: Reports) -> Mapping[str, Any]:
@@ -88,25 +94,35 @@ def network(reports: Reports) -> Mapping[str, Any]:
         "parameters": sum(layer.parameters for layer in reports.layers),
         "convolutions": sum(layer.kind == "Conv2D" for layer in reports.layers),
         "dense": sum(layer.kind == "Dense" for layer in reports.layers),
-        "mirrored": optional(lambda: bool(reports["metadata"]["mirrored_averaging"])),
     }
 
 
 def training(reports: Reports) -> Mapping[str, Any]:
     run = reports["metadata"]["training"]
-    config, stages = run["config"], (*run["earlier"], {**run["config"], **run})
-    return {
-        "stages": [
-            {"epochs": int(s["epochs"]), "machine": str(s["machine"]), "as": str(s["precision"])}
-            for s in stages
-        ],
+    config = run["config"]
+    shares = {
+        "collections": optional(lambda: float(config["collection_share"])) or 0.0,
+        "grafts": optional(lambda: float(config["graft_share"])) or 0.0,
         "phantoms": float(config["phantom_share"]),
+    }
+    return {
+        "epochs": int(config["epochs"]),
+        "machine": str(run["machine"]),
+        "shares": {"dataset": 1.0 - sum(shares.values()), **shares},
         "painted_out": float(config["paint_out_share"]),
         "control": float(config["control_share"]),
-        "batch": int(config["batch_size"]),
-        "rate": float(config["learning_rate"]),
+        "collections": optional(lambda: _collections(run["data"]["collections"])) or (),
         "curves": optional(lambda: curves(reports)),
     }
+
+
+def _collections(found: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The other collections trained on; none where there were none."""
+    counts = found["images"] if found else {}
+    return [
+        {"name": name, "images": int(count), "source": SOURCES.get(name, OWN)}
+        for name, count in counts.items()
+    ]
 
 
 def curves(reports: Reports) -> Mapping[str, Any]:
@@ -117,6 +133,7 @@ def curves(reports: Reports) -> Mapping[str, Any]:
     charts = {
         name: line_chart(epochs, {key: [row[key] for row in rows] for key in keys}, CURVE_FRAME)
         for name, keys in CURVES.items()
+        if all(key in row for row in rows for key in keys)
     }
     return {"charts": charts, "rows": rows}
 

@@ -121,10 +121,18 @@ def _read_history(path: Path) -> tuple[Mapping[str, float], ...] | MissingFigure
         return MissingFigureError("model/artifacts/history.csv")
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = tuple({k: _finite(v) for k, v in row.items()} for row in csv.DictReader(file))
+            rows = tuple(
+                {k: _finite(v) for k, v in row.items() if not _not_measured(k, v)}
+                for row in csv.DictReader(file)
+            )
     except (OSError, ValueError, TypeError) as error:
         raise ReportError(f"The history {path} cannot be read: {error}.") from error
     return rows or MissingFigureError("model/artifacts/history.csv")
+
+
+def _not_measured(name: str, text: str) -> bool:
+    """Whether a figure is of other collections, in a run without such."""
+    return name in ("val_sensitivity", "val_specificity") and text == "nan"
 
 
 def _finite(text: str) -> float:

@@ -54,10 +54,10 @@ def heat_maps(reports: Reports) -> Mapping[str, Any]:
 
 
 COMPARED = (
-    "conv7 hirescam contrast sigma8",
-    "elu3 hirescam contrast sigma8",
+    "conv6 hirescam contrast sigma8",
+    "elu2 hirescam contrast sigma8",
     "gradient x input sigma8",
-    "elu6 gradcam contrast sigma8",
+    "elu5 gradcam contrast sigma8",
     "middle of the head",
     "random",
 )

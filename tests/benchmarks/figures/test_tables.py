@@ -26,15 +26,16 @@ def figures(correct: int, images: int) -> dict[str, Any]:
 
 def test_the_finding_is_one_paragraph_of_measured_figures() -> None:
     official = {
-        "stages": [9, 9], "test_with_copy_in_training": figures(79, 80),
+        "recipe": "one run", "test_with_copy_in_training": figures(79, 80),
         "test_unseen": figures(18, 20),
     }  # fmt: skip
-    grouped = {"runs": [{"stages": [9]}], "pooled": figures(880, 1000)}
+    grouped = {"runs": [{"recipe": "first release"}], "pooled": figures(880, 1000)}
+    clean = {"recipe": "one run", "test": figures(93, 100)}
     evaluation = {
         "sets": {"test_images": 1100, "test_images_with_copy_in_training": 1080},
         "protocols": {
             "official": {"runs": [official]},
-            "clean": {"runs": [{"test": figures(93, 100)}], "accuracy": 0.93},
+            "clean": {"runs": [clean], "accuracy": 0.93},
             "grouped": grouped,
         },
     }
@@ -51,28 +52,30 @@ def test_the_finding_is_one_paragraph_of_measured_figures() -> None:
     assert "\n" not in text
     for said in (
         "99.08 to 99.85% of the test images", "1,080 of those 1,100 images", "98.8% of these right",
-        "90.0% of the others", "it gets 93.0%", "by a shorter training, 88.0%", "in 66% of cases",
-        "in 89%.",
+        "90.0% of the others", "test image it gets 93.0%", "by the first release's recipe, 88.0%",
+        "in 66% of cases", "in 89%.",
     ):  # fmt: skip
         assert said in text
-    grouped["runs"] = [{"stages": [9, 9]}]
-    assert "shorter" not in tables.finding(evaluation, shortcuts, published)
+    grouped["runs"], clean["recipe"] = [{"recipe": "one run"}], "first release"
+    text = tables.finding(evaluation, shortcuts, published)
+    assert "test image by the first release's recipe it gets 93.0%" in text
+    assert "five-fold cross-validation, 88.0%" in text
 
 
 def test_protocols_begin_with_the_honest_estimate_and_end_with_published_ones() -> None:
-    runs = [{"seed": 1, "stages": [9, 9], "test": figures(90, 100)}]
-    brief = [{"seed": 2, "stages": [9], "test": figures(70, 100)}]
+    runs = [{"seed": 1, "recipe": "one run", "test": figures(90, 100)}]
+    earlier = [{"seed": 2, "recipe": "first release", "test": figures(70, 100)}]
     official = [
         {
             "seed": 1,
-            "stages": [9, 9],
+            "recipe": "one run",
             "test": figures(98, 100),
             "test_with_copy_in_training": figures(79, 80),
             "test_unseen": figures(19, 20),
         }
     ]
     grouped = {
-        "runs": brief, "folds_wanted": 5, "pooled": figures(880, 1000),
+        "runs": earlier, "folds_wanted": 5, "pooled": figures(880, 1000),
         "accuracy": 0.879, "accuracy_sd": 0.02,
         "balanced_accuracy": 0.43, "balanced_accuracy_sd": None,
     }  # fmt: skip
@@ -80,24 +83,21 @@ def test_protocols_begin_with_the_honest_estimate_and_end_with_published_ones() 
         "protocols": {
             "official": {"runs": official},
             "clean": {"runs": runs},
-            "clean_brief": {"runs": brief},
             "grouped": grouped,
         }
     }
     published = [{"model": "Big", "protocol": "official (leaked)", "accuracy": "99.85%"}]
     rows = cells(tables.protocols(evaluation, published))[1:]
-    assert [row[0].split(",")[0] for row in rows] == ["ours"] * 6 + ["published: Big"]
-    assert rows[0][0] == "ours, five-fold (1 of 5), brief recipe"
+    assert [row[0].split(",")[0] for row in rows] == ["ours"] * 5 + ["published: Big"]
+    assert rows[0][0] == "ours, five-fold (1 of 5), first release's recipe"
     assert rows[0][3] == "**88.00%** (folds: 87.90% ± 2.00%)"
     assert rows[0][5] == "44.00%"
     assert rows[1][2:4] == ["100", "**90.00%**"]
     assert rows[1][6] == "glioma 45.0%"
     assert rows[1][0] == "ours, trained for `clean`"
-    assert rows[2][0] == "ours, trained for `clean`, brief recipe"
-    assert rows[2][3] == "**70.00%**"
-    assert "leaked" in rows[3][1]
-    assert [row[2] for row in rows[3:6]] == ["100", "80", "20"]
-    assert rows[6][3] == "99.85%"
+    assert "leaked" in rows[2][1]
+    assert [row[2] for row in rows[2:5]] == ["100", "80", "20"]
+    assert rows[5][3] == "99.85%"
 
 
 def test_a_protocol_that_was_not_run_has_no_row() -> None:
@@ -106,7 +106,7 @@ def test_a_protocol_that_was_not_run_has_no_row() -> None:
 
 
 def test_seeds_have_a_mean_and_a_row_each() -> None:
-    runs = [{"seed": k, "stages": [9, 9], "test": figures(90 + k, 100)} for k in (2, 4)]
+    runs = [{"seed": k, "recipe": "one run", "test": figures(90 + k, 100)} for k in (2, 4)]
     clean = {
         "runs": runs, "accuracy": 0.93, "accuracy_sd": 0.0141,
         "balanced_accuracy": 0.465, "balanced_accuracy_sd": 0.007,
@@ -129,11 +129,11 @@ def test_calibration_by_protocol_leaves_out_what_was_not_measured() -> None:
         return figures(9, 10) | {"calibration": both}
 
     def run(seed: int, **parts: Any) -> dict[str, Any]:
-        return {"seed": seed, "stages": [9, 9], "temperature": 1.234, **parts}
+        return {"seed": seed, "recipe": "one run", "temperature": 1.234, **parts}
 
     pooled = {"images": 7019, "ece": 0.031, "brier": 0.0999}
     found = {
-        "grouped": {"pooled": {"calibration": pooled}},
+        "grouped": {"pooled": {"calibration": pooled}, "runs": [{"recipe": "first release"}]},
         "clean": {
             "runs": [run(1, test=figures(9, 10)), run(2, test=calibrated(1311, 0.0123))],
         },
@@ -151,22 +151,51 @@ def test_calibration_by_protocol_leaves_out_what_was_not_measured() -> None:
     assert rows[3][1:5] == ["322", "1.23", "4.0%", "2.0%"]
 
 
-def test_trust_names_the_class_that_is_covered_least() -> None:
+def test_trust_tells_findings_and_kinds() -> None:
     before, after = {"ece": 0.03, "brier": 0.2}, {"ece": 0.01, "brier": 0.1}
-    conformal = {
-        "coverage": 0.97, "coverage_of_class": {"glioma": 0.99, "notumor": 0.94, "x": None},
-        "mean_set_size": 1.05,
-    }  # fmt: skip
-    ood = {"kept": 0.99, "answered": 0.0, "accuracy_of_answered": None}
+    finding = {"answered": 0.9, "right_of_answered": 0.955}
+    kinds = {"clear": 0.5, "right_of_clear": None}
     evaluation = {
         "calibration": {"sets": {"test": {"before": before, "after": after}}},
-        "conformal": {"sets": {"test": conformal}},
-        "ood": {"sets": {"test": ood}},
+        "finding": {"sets": {"test": finding}},
+        "kinds": {"sets": {"test": kinds}},
+        "ood": {"sets": {"test": {"kept": 0.99}}},
     }
     (row,) = cells(tables.trust(evaluation))[1:]
-    assert row[1:] == [
-        "3.0%", "1.0%", "0.100", "97.0%", "notumor 94.0%", "1.05", "99.0%", "0.0%", "none",
+    assert row[1:] == ["3.0%", "1.0%", "0.100", "99.0%", "90.0%", "95.50%", "50.0%", "none"]
+
+
+def test_other_collections_end_with_their_mean() -> None:
+    figures: dict[str, float | None] = dict.fromkeys(tables.OTHER, 0.5)
+    healthy = figures | {"sensitivity": None, "images": 10, "people": 3}
+    mean = figures | {"auroc": None}
+    evaluation = {
+        "other_collections": {
+            "images": 30, "people": 9, "sets": {"old-t1": healthy},
+            "mean": mean, "mean_95": {key: [0.4, 0.61] for key in figures},
+        }
+    }  # fmt: skip
+    rows = cells(tables.other_collections(evaluation))[1:]
+    assert rows[0] == ["old-t1", "10 of 3", "none", *["50.0%"] * 6]
+    assert rows[1][:3] == ["**mean over sets**", "30 of 9", "**50.0%** (40% to 61%)"]
+    assert rows[1][4] == "none"
+
+
+def test_the_two_numbers_of_each_protocol() -> None:
+    matrix = [[8, 1, 1, 0], [2, 7, 3, 0], [1, 0, 18, 1], [0, 0, 0, 5]]
+    test = {"confusion": matrix}
+    evaluation = {
+        "protocols": {
+            "grouped": {"pooled": test},
+            "clean": {"runs": [{"seed": 3, "test": test}]},
+        }
+    }
+    rows = cells(tables.missed_and_alarms(evaluation))[1:]
+    assert rows[0] == [
+        "grouped: new patients", "14.8% (4 of 27; 95%: 6% to 32%)",
+        "10.0% (2 of 20; 95%: 3% to 30%)",
     ]  # fmt: skip
+    assert rows[1][0].endswith("seed 3")
 
 
 def test_refusals_add_up_held_out_sources_by_kind() -> None:
@@ -188,13 +217,27 @@ def test_refusals_add_up_held_out_sources_by_kind() -> None:
     assert rows[3][1].startswith("0.9987")
 
 
-def test_training_names_every_stage_and_each_machine_once() -> None:
-    stage = {"epochs": 34, "machine": "A", "precision": "float32"}
-    run = {
-        "machine": "B", "precision": "bf16", "config": {"epochs": 6},
-        "earlier": [stage, stage | {"epochs": 32, "machine": "B", "precision": "bf16"}],
-        "data": {"training": 5312, "outlined": 3600, "validation": 396},
-    }  # fmt: skip
-    found = tables.training({"training": run}, {"machine": "C"})
-    assert "stages of 34, 32, 6 epochs on 5,312 images" in found
-    assert found.endswith("on A (float32) and B (bf16); evaluated on C.")
+def trained(**images: int) -> dict[str, Any]:
+    """Metadata of a run with the given numbers of images of other collections."""
+    config = {"epochs": 20, "collection_share": 0.26, "graft_share": 0.16, "phantom_share": 0.14}
+    others = {"sha256": "0", "images": images} if images else {}
+    data = {"training": 5312, "outlined": 3600, "validation": 396, "collections": others}
+    return {"training": {"machine": "A", "precision": "bf16", "config": config, "data": data}}
+
+
+def test_training_says_what_was_drawn_and_from_what() -> None:
+    found = tables.training(trained(web=176, ours=1024), {"machine": "C"})
+    assert "one run of 20 epochs on 5,312 images (3,600 of them with a tumour outline" in found
+    assert "on 1,200 images of 2 other collections, on A (bf16); evaluated on C." in found
+    for said in ("44% are images of the dataset", "26% of other", "16% grafts", "14% synthetic"):
+        assert said in found
+    assert "validation), on A (bf16)" in tables.training(trained(), {"machine": "C"})
+
+
+def test_other_collections_are_named_with_source_and_licence() -> None:
+    web, ours = cells(tables.collections(trained(web=176, ours=1024)))[1:]
+    assert web[:2] == ["web", "176"]
+    assert "Br35H" in web[3]
+    assert web[4] == "not stated"
+    assert ours == ["ours", "1,024", "", "not public", ""]
+    assert len(cells(tables.collections(trained()))) == 1

@@ -13,8 +13,8 @@ from data.dataset.image_set import ImageSet
 from data.dataset.protocols import Parts
 from model.config import CLASS_NAMES
 from model.evaluation import report, scores
-from model.evaluation.scores import read_scores, score_run, summarise, write_score
-from model.inference.temperature import soften
+from model.evaluation.scores import is_earlier, read_scores, score_run, summarise, write_score
+from model.inference.temperature import log_probabilities, soften
 from model.metrics.accuracy import evaluate
 from model.metrics.calibration import (
     brier_score,
@@ -44,11 +44,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     model.layers[-1].set_weights([np.array([[-20.0, 0, 0, 20.0]]), np.array([10.0, 0, 0, -10.0])])
     model.save(tmp_path / "model.keras")
     record: dict[str, Any] = {
-        "config": {"seed": 7, "epochs": 2}, "earlier": [{"epochs": 5}], "machine": "a machine",
+        "config": {"seed": 7, "epochs": 2}, "machine": "a machine",
         "precision": "float32",
         "data": {
             "protocol": "official", "sha256": "hash of Tr", "training": 8, "outlined": 3,
-            "validation": 4,
+            "validation": 4, "collections": {"sha256": "c", "images": {"a": 30, "b": 12}},
         },
     }  # fmt: skip
     (tmp_path / "run.json").write_text(json.dumps(record))
@@ -64,26 +64,24 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_score_counts_every_part_of_the_official_split(run: Path) -> None:
     score = score_run(run, Path("data"))
-    fields = ("protocol", "leaked", "seed", "stages", "epochs", "minutes")
+    fields = ("protocol", "leaked", "seed", "recipe", "epochs", "minutes", "collections")
     assert {k: score[k] for k in fields} == {
-        "protocol": "official", "leaked": True, "seed": 7, "stages": [5, 2], "epochs": 2,
-        "minutes": 1.5,
+        "protocol": "official", "leaked": True, "seed": 7, "recipe": "one run", "epochs": 2,
+        "minutes": 1.5, "collections": 42,
     }  # fmt: skip
     images = {name: score[name]["images"] for name in ("validation", "test", "test_unseen")}
     assert images == {"validation": 4, "test": 12, "test_unseen": 8}
     assert score["test_with_copy_in_training"]["images"] == 4
-    # brightness survives mirroring: the averaged answers are the single ones
     bright = PARTS.test.images.mean(axis=(1, 2, 3)) > 127.5
     expected = np.where(bright, 3, 0)
     assert score["test"]["correct"] == (expected == PARTS.test.labels).sum()
-    assert score["test"]["single"] == pytest.approx(score["test"]["accuracy"])
 
 
 def test_a_score_tells_the_calibration_on_the_test_images(run: Path) -> None:
     score = score_run(run, Path("data"))
-    probabilities = report.keras_predictor(run / "model.keras", mirrored=True)
+    probabilities = report.keras_predictor(run / "model.keras")
     answers = {name: probabilities(getattr(PARTS, name).images) for name in ("validation", "test")}
-    temperature = fit_temperature(answers["validation"], PARTS.validation.labels)
+    temperature = fit_temperature(log_probabilities(answers["validation"]), PARTS.validation.labels)
     assert score["temperature"] == pytest.approx(temperature)
     assert abs(temperature - 1) > 0.05  # so that before and after are told apart
     found = score["test"]["calibration"]
@@ -124,12 +122,12 @@ def test_an_unfinished_run_is_not_scored(tmp_path: Path) -> None:
         score_run(tmp_path, Path("data"))
 
 
-def made_up(protocol: str, seed: int, right: int, stages: int = 3) -> dict[str, Any]:
+def made_up(protocol: str, seed: int, right: int, recipe: str = "one run") -> dict[str, Any]:
     """A score of 20 images, the first `right` of which are right."""
     labels = np.arange(20) % 4
     predicted = np.where(np.arange(20) < right, labels, (labels + 1) % 4)
     return {
-        "protocol": protocol, "seed": seed, "stages": [4] * stages,
+        "protocol": protocol, "seed": seed, "recipe": recipe,
         "test": evaluate(np.eye(4)[predicted], labels, CLASS_NAMES),
     }  # fmt: skip
 
@@ -180,15 +178,21 @@ def test_folds_are_calibrated_together_where_each_is() -> None:
     assert "calibration" not in summarise(folds)["grouped"]["pooled"]
 
 
-def test_a_network_of_the_brief_recipe_is_no_other_seed() -> None:
-    found = summarise([made_up("clean", 1, 18), made_up("clean", 2, 10, stages=1)])
-    assert list(found) == ["clean", "clean_brief"]
-    assert (found["clean"]["accuracy"], found["clean_brief"]["accuracy"]) == (0.9, 0.5)
-    assert not found["clean_brief"]["leaked"]
+def test_networks_of_two_recipes_are_not_averaged() -> None:
+    """Those of the present one alone count, and an earlier one's where there is no other."""
+    earlier = [made_up("clean", 2, 10, "first release"), made_up("fold-0", 1, 8, "first release")]
+    found = summarise([made_up("clean", 1, 18), *earlier])
+    assert list(found) == ["clean", "grouped"]
+    assert found["clean"]["accuracy"] == 0.9
+    assert [run["recipe"] for run in found["clean"]["runs"]] == ["one run"]
+    assert not is_earlier(found["clean"]["runs"][0])
+    assert found["grouped"]["accuracy"] == 0.4
+    assert is_earlier(found["grouped"]["runs"][0])
 
 
 def test_the_committed_scores_are_of_the_present_protocols() -> None:
     for score in read_scores():
+        assert score["recipe"] in (scores.RECIPE, "first release")
         assert score["leaked"] == (score["protocol"] in scores.LEAKED)
         for part in ("test", "validation"):
             if part in score:

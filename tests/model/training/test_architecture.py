@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from model.config import BRIEF, CLASS_NAMES, MAP_SHAPE, PARAMETER_COUNT, ArchitectureConfig
-from model.training.architecture import build_cnn, fold_normalization, unfold_normalization
+from model.config import CLASS_NAMES, MAP_SHAPE, PARAMETER_COUNT, ArchitectureConfig
+from model.training.architecture import build_cnn, fold_normalization
 
 pytest_plugins = ["tests.model_fixtures"]
 
@@ -41,25 +41,19 @@ def test_the_saved_network_has_the_promised_parameters_all_trainable(network: An
     assert network.non_trainable_weights == []
 
 
-def test_the_brief_recipe_s_network_is_as_large_and_its_lesion_head_sees_as_many_cells() -> None:
-    network = build_cnn(BRIEF.architecture, normalize=False)
-    assert network.count_params() == PARAMETER_COUNT
-    assert network.get_layer(f"conv{BRIEF.architecture.lesion_layer}").output.shape[1:] == MAP_SHAPE
-
-
 def test_it_has_exactly_eight_convolutions_and_two_hidden_layers(network: Any) -> None:
     convolutions = [x for x in network.layers if isinstance(x, keras.layers.Conv2D)]
     assert [x.filters for x in convolutions] == [128] * 4 + [256] * 4
     assert {x.kernel_size for x in convolutions} == {(3, 3)}
     assert {x.padding for x in convolutions} == {"same"}
     assert [x.name for x in convolutions] == [f"conv{n}" for n in range(1, 9)]
-    assert [x.strides[0] for x in convolutions] == [2, 2, 1, 1, 1, 1, 1, 1]
+    assert [x.strides[0] for x in convolutions] == [2, 1, 1, 1, 1, 1, 1, 1]
     pools = {
         x.name: x.pool_size for x in network.layers if isinstance(x, keras.layers.MaxPooling2D)
     }
-    assert pools == {"pool1": (2, 2), "pool4": (2, 2), "pool7": (2, 2), "pool8": (2, 2)}
+    assert pools == {"pool1": (4, 4), "pool3": (2, 2), "pool6": (2, 2), "pool8": (2, 2)}
     sides = [x.output.shape[1] for x in convolutions]
-    assert sides == [112, 28, 28, 28, 14, 14, 14, 7]
+    assert sides == [112, 28, 28, 14, 14, 14, 7, 7]
     dense = [x.units for x in network.layers if isinstance(x, keras.layers.Dense)]
     assert dense == [484, 284, 4]
     assert network.get_layer("flatten").output.shape == (None, 3 * 3 * 256)
@@ -84,48 +78,13 @@ def test_the_trained_network_has_normalisation_and_dropout_on_top() -> None:
 
 def test_the_lesion_head_says_of_each_cell_what_it_shows() -> None:
     model = build_cnn(lesion_head=True)
-    assert model.get_layer("conv7").output.shape == (None, 14, 14, 256)
+    assert model.get_layer("conv6").output.shape == (None, *MAP_SHAPE)
     assert set(model.output) == {"probabilities", "lesion"}
     found = {name: np.asarray(value) for name, value in model(images(2)).items()}
     assert found["probabilities"].shape == (2, len(CLASS_NAMES))
     assert found["lesion"].shape == (2, 14, 14, len(CLASS_NAMES))
     assert found["lesion"].dtype == np.float32
     np.testing.assert_allclose(found["lesion"].sum(axis=3), 1, atol=1e-5)
-
-
-def test_unfolding_gives_a_network_that_answers_alike() -> None:
-    source = build_cnn(SMALL)
-    randomise(source, least=0.2)
-    folded, batch = fold_normalization(source, SMALL), images(40)
-    fresh = build_cnn(SMALL, lesion_head=True)
-    head = [w.copy() for w in fresh.get_layer("lesion_logits").get_weights()]
-    unfold_normalization(fresh, folded, batch)
-    expected = np.asarray(folded(batch[:6]))
-    assert np.ptp(expected, axis=1).min() > 0.01
-    found = np.asarray(fresh(batch[:6], training=False)["probabilities"])
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-    np.testing.assert_allclose(
-        np.asarray(fold_normalization(fresh, SMALL)(batch[:6])), expected, atol=1e-4
-    )
-    for before, after in zip(head, fresh.get_layer("lesion_logits").get_weights(), strict=True):
-        np.testing.assert_array_equal(before, after)
-    for layer in fresh.layers:
-        if isinstance(layer, keras.layers.Conv2D) and layer.name.startswith("conv"):
-            (kernel,) = layer.get_weights()
-            spread = kernel.reshape(-1, kernel.shape[-1]).std(axis=0)
-            np.testing.assert_allclose(spread, np.sqrt(2 / np.prod(kernel.shape[:-1])), rtol=1e-4)
-
-
-def test_unfolded_normalisation_measures_what_comes_in() -> None:
-    source = build_cnn(SMALL)
-    randomise(source, least=0.2)
-    fresh, batch = build_cnn(SMALL), images(40)
-    unfold_normalization(fresh, fold_normalization(source, SMALL), batch)
-    inside = keras.Model(fresh.input, fresh.get_layer("pool1").output)
-    rows = np.asarray(inside(batch)).reshape(-1, SMALL.filters[0])
-    mean, variance = fresh.get_layer("conv1_norm").get_weights()[2:]
-    np.testing.assert_allclose(mean, rows.mean(axis=0), rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(variance, rows.var(axis=0), rtol=1e-2)
 
 
 def test_folding_drops_the_lesion_head() -> None:

@@ -14,16 +14,21 @@ from tests.model_helpers import smooth_images
 
 STILL = AugmentationConfig(
     rotation_range=0, width_shift_range=0, height_shift_range=0, zoom_range=0, shear_range=0,
-    horizontal_flip=False, brightness_range=(1.0, 1.0),
-    degrade=0, gamma=0, bias_field=0, blur=0, noise=0, elastic=0,
+    horizontal_flip=False, brightness_range=(1.0, 1.0), recolor=0, strip=0, curve=0, frame=0,
+    background=0, marks=0, turn=0, degrade=0, gamma=0, bias_field=0, blur=0, noise=0, elastic=0,
 )  # fmt: skip
 SHARES = ("degrade", "gamma", "bias_field", "blur", "noise", "elastic")
+STYLES = ("recolor", "strip", "curve", "frame", "background", "marks", "turn")
 
 
 def picture() -> np.ndarray:
-    """A smooth picture, on which interpolations differ little: uint8 (224, 224)."""
-    image: np.ndarray = cv2.GaussianBlur(smooth_images(1, seed=4)[0, :, :, 0], (0, 0), sigmaX=6)
-    return image
+    """A smooth picture, on which interpolations differ little: uint8 (224, 224).
+
+    It reaches from 0 to 255, as preprocessing leaves it, so that restyling rescales nothing.
+    """
+    image = cv2.GaussianBlur(smooth_images(1, seed=4)[0, :, :, 0], (0, 0), sigmaX=6)
+    low, high = np.percentile(image, (1, 99))
+    return np.rint(np.clip((image - low) / (high - low), 0, 1) * 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -60,7 +65,7 @@ def test_a_mask_moves_with_its_image() -> None:
     mask = np.zeros((224, 224), np.uint8)
     mask[80:120, 130:170] = 255
     generator = augmenter(replace(AugmentationConfig(), brightness_range=(1.0, 1.0)))
-    plain = replace(AugmentationConfig(), **dict.fromkeys(SHARES, 0.0))
+    plain = replace(AugmentationConfig(), **dict.fromkeys(SHARES + STYLES, 0.0))
     for seed in range(8):
         image, moved = augment(mask, mask, generator, plain, seed)
         assert moved is not None
@@ -91,12 +96,14 @@ def test_a_bend_moves_the_mask_with_the_image_and_folds_nothing_over() -> None:
     config = replace(STILL, elastic=1.0)
     generator = augmenter(config)
     mask = ((rows - 110) ** 2 + (columns - 120) ** 2 < 30**2).astype(np.uint8) * 255
+    ramp = columns.astype(np.uint8)
+    ramp[:, :2], ramp[:, -2:] = 0, 255  # the whole range, so that nothing is rescaled
     for seed in range(6):
         image, moved = augment(mask, mask, generator, config, seed)
         assert moved is not None
         np.testing.assert_allclose(image[:, :, 0], moved, atol=1e-6)
         assert moved.sum() == pytest.approx(mask.sum() / 255, rel=0.25)
-        along, _ = augment(columns.astype(np.uint8), None, generator, config, seed)
+        along, _ = augment(ramp, None, generator, config, seed)
         inner = along[30:-30, 30:-30, 0] * 255  # where a pixel comes from, in columns
         assert np.diff(inner, axis=1).min() >= 0
         assert 1 < np.abs(inner - columns[30:-30, 30:-30]).max() < 15

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from data.dataset.collections import TUMOR, Collections
 from data.dataset.image_set import ImageSet
 from data.outlines.files import Outline
-from model.config import CLASS_NAMES, TrainingConfig
+from model.config import CLASS_NAMES, NO_TUMOUR, TrainingConfig
 from model.training.batch_workers import Source, feeding, prefetched
-from model.training.batches import PhantomPool, TrainingFlow
+from model.training.batches import PhantomPool, Sources, TrainingFlow
 from tests.model_helpers import smooth_images
 
 CONFIG = TrainingConfig(
@@ -26,14 +27,26 @@ SQUARE = np.array([[60, 60], [100, 60], [100, 110], [60, 110]], np.float32)
 
 @pytest.fixture(scope="module")
 def source() -> Source:
-    """Twenty images, some of them outlined, and phantoms."""
+    """Twenty images, some of them outlined, phantoms and another collection."""
     labels = np.arange(20) % 4
     names = tuple(f"{CLASS_NAMES[label]}/{i}.png" for i, label in enumerate(labels))
     outlines = {name: Outline(1, False, SQUARE) for name in names[::3]}
     masks = np.zeros((8, 224, 224), np.uint8)
     masks[:, 50:90, 70:120] = 255
     pool = PhantomPool(smooth_images(8, seed=2)[:, :, :, 0], masks, np.arange(8) % 4)
-    return Source(ImageSet(smooth_images(20, seed=1), labels, names, "h"), CONFIG, outlines, pool)
+    images = ImageSet(smooth_images(20, seed=1), labels, names, "h")
+    return Source(Sources(images, outlines, pool, collections()), CONFIG)
+
+
+def collections() -> Collections:
+    """Three tumors whose kind nobody wrote down, and three healthy heads."""
+    lesions = np.zeros((6, 224, 224), np.uint8)
+    lesions[:3, 60:100, 80:120] = 255
+    names = [f"a/{'tumor' if i < 3 else 'notumor'}/{i}.png" for i in range(6)]
+    return Collections(
+        smooth_images(6, seed=3), np.array([TUMOR] * 3 + [NO_TUMOUR] * 3), lesions,
+        np.ones(6, bool), tuple(names), "h",
+    )  # fmt: skip
 
 
 class Flow:
@@ -105,7 +118,7 @@ def test_making_nothing_ahead_is_refused() -> None:
 
 
 def test_batches_made_ahead_are_those_of_the_flow(source: Source) -> None:
-    flow = TrainingFlow(source.dataset, replace(CONFIG, batch_size=5, phantom_share=0.0), 0)
+    flow = TrainingFlow(Sources(source.sources.dataset, {}), replace(CONFIG, batch_size=5), 0)
     found = list(prefetched(flow, 2))
     assert len(found) == len(flow) == 4
     for index, batch in enumerate(found):
@@ -129,18 +142,19 @@ def test_any_number_of_workers_makes_the_same_bytes(source: Source) -> None:
     for workers in (0, 1, 2):
         with feeding(source, workers) as batches_of:
             found[workers] = [contents(batch) for epoch in (0, 3) for batch in batches_of(epoch)]
-    assert [len(found[workers]) for workers in found] == [4, 4, 4]
+    assert len(source) == 71 // 8 == 8  # 20 images are 0.28 of the draws
+    assert [len(found[workers]) for workers in found] == [16, 16, 16]
     assert found[0] == found[1] == found[2]
-    assert len({part[0] for part in found[0]}) == 4  # no two batches show the same
-    assert found[0] == [contents(source.flow(e)[i]) for e in (0, 3) for i in range(2)]
+    assert len({part[0] for part in found[0]}) == 16  # no two batches show the same
+    assert found[0] == [contents(source.flow(e)[i]) for e in (0, 3) for i in range(8)]
 
 
 def test_an_error_in_a_worker_is_raised_in_its_place(source: Source) -> None:
-    labels = source.dataset.labels.copy()
-    labels[source.flow(0)._order[8]] = 9  # the first image of the second batch
-    faulty = replace(
-        source, dataset=replace(source.dataset, labels=labels), outlines={}, phantoms=None
-    )
+    dataset = source.sources.dataset
+    bare = replace(source, sources=Sources(dataset, {}))
+    labels = dataset.labels.copy()
+    labels[bare.flow(0)._rows[8]] = 9  # the first image of the second batch
+    faulty = replace(bare, sources=Sources(replace(dataset, labels=labels), {}))
     with feeding(faulty, 1) as batches_of:
         going = batches_of(0)
         next(going)
@@ -155,7 +169,8 @@ def test_the_files_that_workers_share_are_deleted(
     with feeding(source, 1):
         (folder,) = tmp_path.glob("training-images-*")
         assert {path.name for path in folder.iterdir()} == {
-            "dataset.npy", "images.npy", "masks.npy", "labels.npy",
+            "dataset-images.npy", "phantoms-images.npy", "phantoms-masks.npy",
+            "collections-images.npy", "collections-lesions.npy",
         }  # fmt: skip
     assert list(tmp_path.glob("training-images-*")) == []
 

@@ -8,24 +8,34 @@ import cv2
 import numpy as np
 import pytest
 
+from data.dataset.collections import LABELS, TUMOR, Collections
 from data.dataset.image_set import ImageSet, to_uint8
 from data.outlines.files import Outline, outline_mask
 from data.phantoms import make_phantom
 from model.config import CLASS_NAMES, NO_TUMOUR, AugmentationConfig, TrainingConfig
 from model.preprocessing import prepare
 from model.training import batches
-from model.training.batches import PhantomPool, TrainingFlow, cached_phantoms, draw_phantoms
+from model.training.batches import (
+    KINDS,
+    PhantomPool,
+    Sources,
+    TrainingFlow,
+    admissible,
+    cached_phantoms,
+    draw_phantoms,
+    even_chances,
+)
 from model.training.counterfactuals import dilate, paint_out
 from tests.model_helpers import smooth_images
 
 STILL = AugmentationConfig(
     rotation_range=0, width_shift_range=0, height_shift_range=0, zoom_range=0, shear_range=0,
-    horizontal_flip=False, brightness_range=(1.0, 1.0),
-    degrade=0, gamma=0, bias_field=0, blur=0, noise=0,
+    horizontal_flip=False, brightness_range=(1.0, 1.0), recolor=0, strip=0, curve=0, frame=0,
+    background=0, marks=0, turn=0, degrade=0, gamma=0, bias_field=0, blur=0, noise=0, elastic=0,
 )  # fmt: skip
 CONFIG = TrainingConfig(
-    batch_size=8, phantom_share=0.0, paint_out_share=0.0, control_share=0.0, seed=7,
-    augmentation=STILL,
+    batch_size=8, collection_share=0.0, graft_share=0.0, phantom_share=0.0, paint_out_share=0.0,
+    control_share=0.0, ramp=0.0, seed=7, augmentation=STILL,
 )  # fmt: skip
 BOX = np.array([[60, 80], [100, 80], [100, 130], [60, 130]], np.float32)  # x 60..99, y 80..129
 
@@ -45,6 +55,13 @@ def pool_of(values: range) -> PhantomPool:
     return PhantomPool(images.images[:, :, :, 0], masks, images.labels)
 
 
+def flow_of(
+    images: ImageSet, config: TrainingConfig = CONFIG, number: int = 0, **others: Any
+) -> TrainingFlow:
+    """The flow of an epoch over images; `others` are the other sources."""
+    return TrainingFlow(Sources(images, others.pop("outlines", {}), **others), config, number)
+
+
 def epoch(flow: TrainingFlow) -> tuple[np.ndarray, np.ndarray]:
     """Grey value at the centre and label of each image of a flow over `numbered` images."""
     batches = [flow[i] for i in range(len(flow))]
@@ -59,14 +76,14 @@ def head() -> np.ndarray:
     image = np.zeros((224, 224), np.uint8)
     cv2.ellipse(image, (112, 112), (90, 105), 0, 0, 360, 110, -1)
     image = np.where(image > 0, image + smooth_images(1, seed=2)[0, :, :, 0] // 16, 0)
-    image[80:130, 60:100] = 230
+    image[80:130, 60:100] = 255
     return image.astype(np.uint8)[:, :, np.newaxis]
 
 
 def one(label: str, config: TrainingConfig, outlines: dict[str, Outline] | None) -> Any:
     """The batch of an epoch over one image of `head`."""
     images = ImageSet(head()[np.newaxis], np.array([CLASS_NAMES.index(label)]), ("x/a",), "hash")
-    return TrainingFlow(images, config, 0, outlines=outlines)[0]
+    return flow_of(images, config, outlines=outlines or {})[0]
 
 
 OUTLINES = {"x/a": Outline(1, False, BOX)}
@@ -77,17 +94,17 @@ OUTLINES = {"x/a": Outline(1, False, BOX)}
 
 def test_every_real_image_comes_once_an_epoch_in_a_new_order() -> None:
     images = numbered(range(1, 33))
-    flow = TrainingFlow(images, CONFIG, 0)
+    flow = flow_of(images)
     assert len(flow) == 4
     assert [len(flow[i][0]) for i in range(4)] == [8, 8, 8, 8]
     first, labels = epoch(flow)
     assert sorted(first) == list(range(1, 33))
     assert first.tolist() != sorted(first)
     np.testing.assert_array_equal(labels, first % 4)
-    second = epoch(TrainingFlow(images, CONFIG, 1))[0]
+    second = epoch(flow_of(images, CONFIG, 1))[0]
     assert sorted(second) == list(range(1, 33))
     assert first.tolist() != second.tolist()
-    other = epoch(TrainingFlow(images, replace(CONFIG, seed=8), 0))[0]
+    other = epoch(flow_of(images, replace(CONFIG, seed=8)))[0]
     assert first.tolist() != other.tolist()
 
 
@@ -95,7 +112,7 @@ def test_what_does_not_fill_a_batch_waits_for_another_epoch() -> None:
     images = numbered(range(1, 31))
     left_out = []
     for number in range(2):
-        flow = TrainingFlow(images, CONFIG, number)
+        flow = flow_of(images, CONFIG, number)
         shown = epoch(flow)[0].tolist()
         assert [len(flow[i][0]) for i in range(len(flow))] == [8, 8, 8]
         assert len(set(shown)) == len(shown) == 24
@@ -104,7 +121,7 @@ def test_what_does_not_fill_a_batch_waits_for_another_epoch() -> None:
 
 
 def test_fewer_images_than_a_batch_are_one_batch() -> None:
-    flow = TrainingFlow(numbered(range(1, 4)), CONFIG, 0)
+    flow = flow_of(numbered(range(1, 4)))
     assert len(flow) == 1
     assert sorted(epoch(flow)[0]) == [1, 2, 3]
 
@@ -123,19 +140,17 @@ def test_a_batch_has_the_shapes_and_types_it_promises() -> None:
 
 def test_an_epoch_is_decided_by_its_config_and_number() -> None:
     images = ImageSet(smooth_images(16, seed=1), np.arange(16) % 4, tuple("abcdefghijklmnop"), "")
-    outlines = {name: Outline(1, False, BOX) for name in "abcdefgh"}
-    config = replace(
-        TrainingConfig(), batch_size=8, phantom_share=0.3, paint_out_share=0.4, control_share=0.4
+    sources = Sources(
+        images, {name: Outline(1, False, BOX) for name in "abcdefgh"}, pool_of(range(8)), other()
     )
-    first, second, other = (
-        TrainingFlow(images, config, number, outlines=outlines, phantoms=pool_of(range(8)))
-        for number in (1, 1, 2)
-    )
+    config = replace(TrainingConfig(), batch_size=8, paint_out_share=0.4, control_share=0.4)
+    first, second, third = (TrainingFlow(sources, config, number) for number in (1, 1, 2))
+    assert len(first) == sources.draws(config) // 8 == 4  # 16 of them are of the dataset
     backwards = [second[i] for i in (1, 0)][::-1]  # the order of asking does not matter
     for i in range(2):
         for left, right in ((first[i][0], backwards[i][0]), *pairs(first[i], backwards[i])):
             np.testing.assert_array_equal(left, right)
-        assert not np.array_equal(first[i][0], other[i][0])
+        assert not np.array_equal(first[i][0], third[i][0])
     assert 0 <= first[0][0].min() < first[0][0].max() <= 1
 
 
@@ -147,33 +162,169 @@ def pairs(batch: Any, other: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
             yield batch[part][name], other[part][name]
 
 
-def test_phantoms_take_their_share_of_the_places() -> None:
+def test_each_kind_of_draw_takes_its_share_on_top_of_the_dataset() -> None:
+    """Told apart by grey value: the dataset's below 105, phantoms from 105, collections at 250."""
     images, phantoms = numbered(range(1, 105)), pool_of(range(105, 205))
-    config = replace(CONFIG, phantom_share=0.3)
-    drawn, seen = 0, set()
+    config = replace(CONFIG, phantom_share=0.3, collection_share=0.2)
+    counts, seen = np.zeros(3, np.int64), set()
     for number in range(5):
-        numbers, labels = epoch(TrainingFlow(images, config, number, phantoms=phantoms))
-        np.testing.assert_array_equal(labels, numbers % 4)
-        real = numbers[numbers < 105]
-        assert len(set(real.tolist())) == len(real)
-        drawn += len(numbers) - len(real)
-        seen |= set(numbers[numbers >= 105].tolist())
-    assert drawn == pytest.approx(0.3 * 520, abs=4 * np.sqrt(520 * 0.3 * 0.7))
+        flow = flow_of(images, config, number, phantoms=phantoms, collections=other())
+        assert len(flow) == 208 // 8  # 104 are half of them
+        values = epoch(flow)[0]
+        dataset, drawn = values[values < 105], values[(values >= 105) & (values < 205)]
+        assert sorted(dataset) == list(range(1, 105))
+        counts += [len(dataset), len(drawn), (values == 250).sum()]
+        seen |= set(drawn.tolist())
+    assert counts.sum() == 5 * 208
+    assert counts[1] == pytest.approx(0.3 * 1040, abs=4 * np.sqrt(520 * 0.6 * 0.4))
     assert len(seen) > 60  # of the hundred
-    without = epoch(TrainingFlow(images, config, 0))[0]
-    assert sorted(without) == list(range(1, 105))
+    assert sorted(epoch(flow_of(images, config))[0]) == list(range(1, 105))  # without sources
+
+
+def test_shares_are_of_all_draws_and_a_kind_without_its_source_has_none() -> None:
+    images, config = numbered(range(1, 51)), TrainingConfig()
+    whole = Sources(images, OUTLINES, pool_of(range(4)), other())
+    assert whole.shares(config) == pytest.approx(
+        {"dataset": 0.44, "collection": 0.26, "graft": 0.16, "phantom": 0.14}
+    )
+    assert tuple(whole.shares(config)) == KINDS
+    assert whole.draws(config) == round(50 / 0.44)
+    bare = Sources(images, {})
+    assert bare.shares(config) == {"dataset": 1, "collection": 0, "graft": 0, "phantom": 0}
+    assert bare.draws(config) == 50
+    empty = replace(whole, collections=other().take(np.array([], np.int64)))
+    assert empty.shares(config)["collection"] == 0
 
 
 def test_a_phantom_comes_with_its_lesion() -> None:
-    config = replace(CONFIG, phantom_share=0.999)
-    batch = TrainingFlow(numbered(range(1, 9)), config, 0, phantoms=pool_of(range(9, 17)))[0]
-    for row, (image, label) in enumerate(zip(batch[0], batch[1]["probabilities"], strict=True)):
-        assert round(image[0, 0, 0] * 255) >= 9
-        cover = 1 - batch[1]["lesion"][row, :, :, NO_TUMOUR]
-        expected = np.zeros((14, 14))
-        expected[:7] = label.argmax() != NO_TUMOUR
-        np.testing.assert_array_equal(cover, expected)
-        assert (batch[2]["lesion"][row] >= 1).all()
+    config = replace(CONFIG, phantom_share=0.9)
+    flow = flow_of(numbered(range(1, 9)), config, phantoms=pool_of(range(9, 17)))
+    seen = 0
+    for batch in (flow[i] for i in range(len(flow))):
+        for row, (image, label) in enumerate(zip(batch[0], batch[1]["probabilities"], strict=True)):
+            if round(image[0, 0, 0] * 255) < 9:
+                continue
+            seen += 1
+            cover = 1 - batch[1]["lesion"][row, :, :, NO_TUMOUR]
+            expected = np.zeros((14, 14))
+            expected[:7] = label.argmax() != NO_TUMOUR
+            np.testing.assert_array_equal(cover, expected)
+            assert (batch[2]["lesion"][row] >= 1).all()
+    assert seen == 72
+
+
+# other collections
+
+
+def other(tumors: int = 4, healthy: int = 6) -> Collections:
+    """Grey images at 250 of two collections: "a" has tumors of no known kind, "b" healthy heads."""
+    count = tumors + healthy
+    labels = np.array([TUMOR] * tumors + [NO_TUMOUR] * healthy)
+    lesions = np.zeros((count, 224, 224), np.uint8)
+    lesions[:tumors, :112] = 255
+    names = [f"a/tumor/{i}.png" for i in range(tumors)]
+    names += [f"b/notumor/{i}.png" for i in range(healthy)]
+    images = np.full((count, 224, 224, 1), 250, np.uint8)
+    return Collections(images, labels, lesions, np.ones(count, bool), tuple(names), "hash")
+
+
+def named(*counts: tuple[str, str, int]) -> Collections:
+    """Collections of the given names, classes and numbers of images, whose pixels do not matter."""
+    names = [f"{name}/{label}/{i}.png" for name, label, number in counts for i in range(number)]
+    labels = np.array([LABELS.index(name.split("/")[1]) for name in names])
+    empty = np.zeros((len(names), 1, 1), np.uint8)
+    return Collections(
+        empty[..., np.newaxis], labels, empty, np.ones(len(names), bool), tuple(names), "h"
+    )
+
+
+def test_tumors_and_healthy_heads_and_the_collections_have_even_chances() -> None:
+    """Beyond 250 images a collection is drawn no more often than one of 250."""
+    found = named(
+        ("small", "tumor", 50), ("large", "glioma", 250), ("huge", "tumor", 500),
+        ("small", "notumor", 10), ("large", "notumor", 30),
+    )  # fmt: skip
+    chances = even_chances(found)
+    sums = {
+        (name, bool(side)): chances[(found.collections == name) & (found.healthy == side)].sum()
+        for name in ("small", "large", "huge")
+        for side in (False, True)
+    }
+    assert sums == pytest.approx({
+        ("small", False): 0.5 * 50 / 550, ("large", False): 0.5 * 250 / 550,
+        ("huge", False): 0.5 * 250 / 550, ("small", True): 0.5 * 10 / 40,
+        ("large", True): 0.5 * 30 / 40, ("huge", True): 0.0,
+    })  # fmt: skip
+    assert chances.sum() == pytest.approx(1)
+    only = even_chances(named(("x", "tumor", 5)))
+    assert only.tolist() == pytest.approx([0.2] * 5)
+
+
+def test_a_tumor_of_unknown_kind_may_be_any_of_the_three() -> None:
+    assert admissible(TUMOR).tolist() == [1, 1, 0, 1]
+    assert [admissible(label).tolist() for label in range(4)] == np.eye(4).tolist()
+    config = replace(CONFIG, collection_share=0.5)
+    flow = flow_of(numbered(range(1, 25)), config, collections=other())
+    seen = {0: 0, 1: 0}
+    for images, targets, weights in (flow[i] for i in range(len(flow))):
+        for row in np.flatnonzero(np.rint(images[:, 112, 112, 0] * 255) == 250):
+            tumor = int(targets["probabilities"][row].sum() == 3)
+            seen[tumor] += 1
+            kinds = [1, 1, 0, 1] if tumor else [0, 0, 1, 0]
+            assert targets["probabilities"][row].tolist() == kinds
+            upper, lower = targets["lesion"][row, :7], targets["lesion"][row, 7:]
+            np.testing.assert_array_equal(upper, np.broadcast_to(kinds, upper.shape))
+            np.testing.assert_array_equal(lower, np.broadcast_to([0, 0, 1, 0], lower.shape))
+            assert (weights["lesion"][row] > 0).all()
+    assert min(seen.values()) >= 4
+    assert sum(seen.values()) == 24
+
+
+def test_a_tumor_whose_place_is_unknown_teaches_the_cells_nothing() -> None:
+    collections = replace(other(healthy=0), known=np.zeros(4, bool))
+    flow = flow_of(
+        numbered(range(1, 9)), replace(EVERYTHING, collection_share=0.5), collections=collections
+    )
+    for images, targets, weights in (flow[i] for i in range(len(flow))):
+        rows = np.rint(images[:, 112, 112, 0] * 255) == 250
+        np.testing.assert_array_equal(weights["lesion"][rows], 0)
+        assert (targets["probabilities"][rows] == [1, 1, 0, 1]).all()
+
+
+def test_a_graft_is_a_tumor_of_no_known_kind_or_a_healthy_control() -> None:
+    """Half of the grafts are controls; both are made of healthy heads, which stay recognizable."""
+    labels = np.array([0, 2] * 8)
+    images = np.stack([head() if label == 0 else healthy_head() for label in labels])
+    names = tuple(f"x/{i}" for i in range(16))
+    outlines = {name: Outline(1, False, BOX) for name in names[::2]}
+    config = replace(CONFIG, graft_share=0.6, graft_controls=0.5)
+    flow = flow_of(ImageSet(images, labels, names, ""), config, outlines=outlines)
+    draws = [flow.draw(place) for place in range(40) if flow._kinds[place] == 2]
+    assert len(draws) == 24
+    plain = healthy_head()[:, :, 0].astype(int)
+    tumors = [draw for draw in draws if draw.label == TUMOR]
+    controls = [draw for draw in draws if draw.label == NO_TUMOUR]
+    assert min(len(tumors), len(controls)) >= 5
+    assert len(tumors) + len(controls) == 24
+    for draw in tumors:
+        assert draw.mask is not None
+        inside = draw.mask > 0
+        change = np.abs(draw.image - plain)
+        assert change[inside].mean() >= 12
+        assert change[~dilate(inside, 8)].mean() < 1
+    for draw in controls:
+        assert draw.mask is not None
+        assert not draw.mask.any()
+        assert np.abs(draw.image - plain).mean() < 5
+
+
+def healthy_head() -> np.ndarray:
+    """A head with a dark skull between brain and scalp: uint8 (224, 224, 1)."""
+    image = np.zeros((224, 224), np.uint8)
+    for axes, grey in (((90, 105), 200), ((84, 99), 25), ((76, 91), 110)):
+        cv2.ellipse(image, (112, 112), axes, 0, 0, 360, grey, -1)
+    image = np.where(image == 110, image + smooth_images(1, seed=3)[0, :, :, 0] // 10, image)
+    return image.astype(np.uint8)[:, :, np.newaxis]
 
 
 # counterfactuals
@@ -187,7 +338,7 @@ def test_counterfactuals_take_their_shares_of_the_outlined_tumours() -> None:
     config = replace(CONFIG, paint_out_share=0.25, control_share=0.125)
     counts = np.zeros(3)
     for number in range(3):
-        flow = TrainingFlow(images, config, number, outlines=outlines)
+        flow = flow_of(images, config, number, outlines=outlines)
         for index in range(len(flow)):
             shown, targets, _ = flow[index]
             painted_out = targets["probabilities"][:, NO_TUMOUR] == 1
@@ -200,31 +351,42 @@ def test_counterfactuals_take_their_shares_of_the_outlined_tumours() -> None:
 
 
 def test_with_the_tumour_painted_out_an_image_is_notumor_and_has_no_lesion() -> None:
-    images, targets, weights = one("glioma", replace(CONFIG, paint_out_share=1.0), OUTLINES)
+    config = replace(CONFIG, paint_out_share=1.0)
+    _, targets, weights = one("glioma", config, OUTLINES)
     assert targets["probabilities"].tolist() == [[0, 0, 1, 0]]
     np.testing.assert_array_equal(targets["lesion"][0, :, :, NO_TUMOUR], 1)
     np.testing.assert_array_equal(targets["lesion"][0, :, :, [0, 1, 3]], 0)
     np.testing.assert_array_equal(weights["lesion"], 1)
-    shown, mask = images[0, :, :, 0] * 255, outline_mask(OUTLINES["x/a"])
-    assert shown[mask].max() < 160  # the tumour was at 230
+    images = ImageSet(head()[np.newaxis], np.array([0]), ("x/a",), "hash")
+    draw = flow_of(images, config, outlines=OUTLINES).draw(0)
+    mask = outline_mask(OUTLINES["x/a"])
+    assert draw.image[mask].max() < 160  # the tumour was at 255
     expected = [paint_out(head(), mask, margin=margin)[:, :, 0] for margin in range(2, 6)]
-    assert any(np.abs(shown - painted).max() < 0.01 for painted in expected)
-    np.testing.assert_allclose(shown[~dilate(mask, 5)], head()[~dilate(mask, 5), 0], atol=1e-3)
+    assert any(np.array_equal(draw.image, painted) for painted in expected)
+    np.testing.assert_array_equal(draw.image[~dilate(mask, 5)], head()[~dilate(mask, 5), 0])
+
+
+def test_the_shares_of_painted_images_grow_over_the_ramp() -> None:
+    """With a ramp over half of ten epochs: none in the first, all of their share from the sixth."""
+    config = replace(CONFIG, epochs=10, ramp=0.5, paint_out_share=0.5, control_share=0.25)
+    flows = [flow_of(numbered(range(1, 9)), config, number) for number in range(10)]
+    assert [flow._paint_out for flow in flows] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, *[0.5] * 5])
+    assert [flow._control for flow in flows] == pytest.approx(
+        [0, 0.05, 0.1, 0.15, 0.2, *[0.25] * 5]
+    )
 
 
 def test_the_painted_rim_varies() -> None:
     mask = outline_mask(OUTLINES["x/a"])
     config = replace(CONFIG, paint_out_share=1.0)
     images = ImageSet(np.repeat(head()[np.newaxis], 16, 0), np.zeros(16, int), ("x/a",) * 16, "")
-    shown = np.concatenate(
-        [TrainingFlow(images, config, 0, outlines=OUTLINES)[i][0] for i in range(2)]
-    )
+    flow = flow_of(images, config, outlines=OUTLINES)
     painted = [paint_out(head(), mask, margin=margin)[:, :, 0] for margin in range(2, 6)]
     found = {
         margin
-        for image in shown
+        for image in (flow.draw(place).image for place in range(16))
         for margin, expected in enumerate(painted, start=2)
-        if np.abs(image[:, :, 0] * 255 - expected).max() < 0.01
+        if np.array_equal(image, expected)
     }
     assert found == {2, 3, 4, 5}
 
@@ -363,9 +525,3 @@ def test_cached_phantoms_read_back_equal(
     cached_phantoms(2, 501, tmp_path / "run")
     cached_phantoms(1, 500, tmp_path / "run")
     assert calls == [(2, 500), (2, 501), (1, 500)]
-    taken = cached_phantoms(2, 500, tmp_path / "next", earlier=tmp_path / "run")
-    np.testing.assert_array_equal(taken.images, phantoms.images)
-    assert [path.name for path in (tmp_path / "next").iterdir()] == ["phantom-pairs-2-500.npz"]
-    assert len(calls) == 3  # nothing was drawn again
-    cached_phantoms(2, 502, tmp_path / "next", earlier=tmp_path / "run")
-    assert calls[3:] == [(2, 502)]

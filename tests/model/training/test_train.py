@@ -11,21 +11,29 @@ import keras
 import numpy as np
 import pytest
 
+from data.dataset.collections import TUMOR, Collections
 from data.dataset.image_set import ImageSet
 from data.outlines.files import Outline
-from model.config import CLASS_NAMES, STAGES, ArchitectureConfig, TrainingConfig
-from model.system import file_hash
+from model.config import CLASS_NAMES, NO_TUMOUR, ArchitectureConfig, TrainingConfig
 from model.training import run_folder
 from model.training import train as training
-from model.training.batches import TrainingFlow, draw_phantoms
+from model.training.batches import Sources
 from model.training.devices import choose_precision
 from model.training.run_folder import HISTORY_FIELDS, RunError, read_history
-from model.training.train import learning_rate_schedule, predict, prior_correction, train
+from model.training.train import (
+    learning_rate_schedule,
+    predict,
+    superset_accuracy,
+    superset_cross_entropy,
+    train,
+)
 from tests.model_helpers import smooth_images
 
 CONFIG = TrainingConfig(
     epochs=2,
     batch_size=4,
+    collection_share=0.0,
+    graft_share=0.0,
     phantom_share=0.0,
     seed=3,
     precision="float32",
@@ -92,13 +100,14 @@ def test_a_run_writes_what_it_promises(finished: Path, images: ImageSet) -> None
         assert 0 < row["loss"] < 20
         assert 0 < row["val_loss"] < 20
         assert 0 < row["lesion_loss"] < 20
+        assert np.isnan([row["val_sensitivity"], row["val_specificity"]]).all()
         assert row["val_accuracy"] * 8 == pytest.approx(round(row["val_accuracy"] * 8), abs=1e-4)
     run = json.loads((finished / "run.json").read_text())
     assert run["config"] == json.loads(json.dumps(CONFIG.as_dict()))
     assert run["data"] == {
         "protocol": "official", "sha256": halves(images)[0].sha256,
         "classes": dict.fromkeys(CLASS_NAMES, 2), "training": 8, "outlined": 0, "validation": 8,
-        "init": None,
+        "collections": {},
     }  # fmt: skip
     assert run["precision"] == "float32"
     assert run["versions"]["keras"] == keras.__version__
@@ -117,24 +126,97 @@ def test_the_finished_network_is_the_last_one_folded(finished: Path, images: Ima
     )
 
 
-def test_probabilities_are_corrected_for_what_was_drawn(
-    images: ImageSet, outlines: dict[str, Outline]
+# the loss
+
+
+def test_the_loss_is_cross_entropy_where_the_class_is_known() -> None:
+    rng = np.random.default_rng(2)
+    found = rng.dirichlet(np.ones(4), 12).astype(np.float32)
+    labels = np.arange(12) % 4
+    target = np.eye(4, dtype=np.float32)[labels]
+    expected = -np.log(found[np.arange(12), labels])
+    np.testing.assert_allclose(np.asarray(superset_cross_entropy(target, found)), expected, 1e-4)
+
+
+def test_the_loss_of_a_tumor_of_unknown_kind_asks_only_that_it_is_one() -> None:
+    found = np.random.default_rng(3).dirichlet(np.ones(4), 12).astype(np.float32)
+    target = np.tile(np.array([1, 1, 0, 1], np.float32), (12, 1))
+    expected = -np.log1p(-found[:, NO_TUMOUR].astype(np.float64))
+    np.testing.assert_allclose(
+        np.asarray(superset_cross_entropy(target, found)), expected, rtol=1e-4, atol=1e-6
+    )
+
+
+def test_the_loss_of_a_cell_follows_the_share_that_a_tumor_covers() -> None:
+    """Both kinds of target, a quarter covered: a quarter of one loss and the rest of the other."""
+    found = np.array([[[0.1, 0.2, 0.4, 0.3]]] * 2, np.float32)
+    target = np.array([[[0, 0.25, 0.75, 0]], [[0.25, 0.25, 0.75, 0.25]]], np.float32)
+    expected = -np.array([
+        [0.25 * np.log(0.2) + 0.75 * np.log(0.4)], [0.25 * np.log(0.6) + 0.75 * np.log(0.4)],
+    ])  # fmt: skip
+    result = np.asarray(superset_cross_entropy(target, found))
+    assert result.shape == (2, 1)
+    np.testing.assert_allclose(result, expected, rtol=1e-5)
+
+
+def test_the_loss_stays_finite_where_a_network_is_certain_and_wrong() -> None:
+    found = np.array([[0, 0, 1, 0]], np.float32)
+    for target in ([[1, 1, 0, 1]], [[1, 0, 0, 0]]):
+        (loss,) = np.asarray(superset_cross_entropy(np.array(target, np.float32), found))
+        assert loss == pytest.approx(-np.log(1e-7), rel=1e-4)
+
+
+def test_an_admissible_class_counts_as_right() -> None:
+    found = np.array([[0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.4, 0.3]] * 2, np.float32)
+    target = np.array([[1, 1, 0, 1], [1, 1, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0]], np.float32)
+    assert np.asarray(superset_accuracy(target, found)).tolist() == [1, 0, 0, 1]
+
+
+# other collections
+
+
+def collections(people: int) -> Collections:
+    """A healthy head and a tumor of unknown kind of each person, in two collections."""
+    names = [f"{name}/{label}/{i}.png" for i in range(people)
+             for name, label in (("a", "notumor"), ("b", "tumor"))]  # fmt: skip
+    lesions = np.zeros((2 * people, 224, 224), np.uint8)
+    lesions[1::2, 60:110, 60:100] = 255
+    return Collections(
+        smooth_images(2 * people, seed=5), np.array([NO_TUMOUR, TUMOR] * people), lesions,
+        np.ones(2 * people, bool), tuple(names), "c-hash",
+    )  # fmt: skip
+
+
+def test_other_collections_are_trained_on_and_reported_by_person(
+    images: ImageSet, tmp_path: Path
 ) -> None:
-    """Against frequencies counted from the labels of many drawn images."""
-    config = replace(CONFIG, phantom_share=0.25, phantoms_per_class=1, paint_out_share=0.4)
-    part = images.take(np.array([0, 1, 2, 3, 4, 5, 8]))  # two of the first three classes, more
-    known = {name: outlines[name] for name in part.names[:2]}
-    pool = draw_phantoms(1, config.phantom_seed)
-    drawn = np.zeros(4)
-    for epoch in range(60):
-        flow = TrainingFlow(part, config, epoch, outlines=known, phantoms=pool)
-        for place in range(len(part)):
-            drawn[flow._draw(place).label] += 1
-    expected = np.log(np.bincount(part.labels, minlength=4) / len(part) / (drawn / drawn.sum()))
-    found = prior_correction(config, part, known)
-    np.testing.assert_allclose(found, expected, atol=0.35)
-    assert found[2] < -0.2 < 0.2 < found[0] + 0.2
-    assert prior_correction(CONFIG, part, {}).tolist() == [0, 0, 0, 0]
+    every = collections(24)
+    held_out = every.part("validation")
+    assert min(held_out.healthy.sum(), (~held_out.healthy).sum()) > 0
+    config = replace(CONFIG, epochs=1, collection_share=0.5)
+    result = train(config, halves(images)[0], None, tmp_path, collections=every)
+    taken = every.part("training")
+    assert result.run["data"]["collections"] == {
+        "sha256": taken.sha256,
+        "images": {name: int((taken.collections == name).sum()) for name in ("a", "b")},
+    }
+    (row,) = result.history
+    last = keras.models.load_model(tmp_path / "last.keras")
+    right = (predict(last, held_out.images)[:, NO_TUMOUR] > 0.5) == held_out.healthy
+    assert row["val_sensitivity"] == pytest.approx(right[~held_out.healthy].mean())
+    assert row["val_specificity"] == pytest.approx(right[held_out.healthy].mean())
+
+
+def test_collections_count_alike_however_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one tumor collection all eight are found, of another the one is not: half, not 8 of 9."""
+    names = [*(f"a/tumor/{i}.png" for i in range(8)), "b/tumor/0.png", "b/notumor/1.png"]
+    labels = np.array([TUMOR] * 9 + [NO_TUMOUR])
+    empty = np.zeros((10, 1, 1), np.uint8)
+    held_out = Collections(empty[..., None], labels, empty, np.ones(10, bool), tuple(names), "h")
+    answers = np.array([[1, 0, 0, 0]] * 8 + [[0, 0, 1, 0]] * 2, np.float32)
+    monkeypatch.setattr(training, "predict", lambda model, images: answers)
+    run = training._Run(CONFIG, Sources(held_out, {}), None, held_out, Path())  # type: ignore[arg-type]
+    assert run._elsewhere(None) == (0.5, 1.0)
 
 
 def test_the_weights_learn(finished: Path, images: ImageSet) -> None:
@@ -146,60 +228,6 @@ def test_the_weights_learn(finished: Path, images: ImageSet) -> None:
     )
     last = keras.models.load_model(finished / "last.keras").get_layer("conv1").get_weights()[0]
     assert 1e-5 < np.abs(last - fresh).mean() < 0.1
-
-
-@pytest.mark.parametrize("released", [False, True])
-def test_a_run_starts_from_a_finished_one(
-    released: bool,
-    finished: Path,
-    images: ImageSet,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Before its first step the network answers as the other, and the record names that."""
-    started, init = [], finished
-    if released:  # without normalisation and lesion head
-        init = tmp_path / "released"
-        init.mkdir()
-        for name in ("run.json", "model.keras"):
-            (init / name).write_bytes((finished / name).read_bytes())
-
-    def no_epoch(model: Any, flow: Any, bar: Any) -> dict[str, float]:
-        started.append(model)
-        model.optimizer.build(model.trainable_variables)  # as the first step would
-        return {"probabilities_loss": 1.0, "lesion_loss": 1.0, "probabilities_accuracy": 0.5}
-
-    monkeypatch.setattr(training, "_one_epoch", no_epoch)
-    config, out = replace(CONFIG, epochs=1, seed=9), tmp_path / "out"
-    result = train(config, *halves(images), out, init=init)
-    expected = predict(keras.models.load_model(finished / "model.keras"), images.images)
-    found = predict(started[0], images.images)
-    np.testing.assert_allclose(found, expected, atol=1e-3)
-    (earlier,) = result.run["earlier"]
-    assert earlier["epochs"] == 2
-    assert earlier["sha256"] == result.run["data"]["init"] == file_hash(finished / "model.keras")
-    head = keras.models.load_model(finished / "last.keras").get_layer("lesion_logits")
-    same = np.array_equal(
-        head.get_weights()[0], started[0].get_layer("lesion_logits").get_weights()[0]
-    )
-    assert same is not released
-
-
-def test_only_a_finished_run_of_the_same_protocol_is_a_start(
-    finished: Path, images: ImageSet, tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
-    for init, protocol, words in (
-        (
-            tmp_path,
-            "official",
-            f"`init` must be the folder of a finished run. Received: {tmp_path}",
-        ),
-        (finished, "clean", f"`init` must be a run under clean. Received: {finished}, under offic"),
-    ):
-        with pytest.raises(RunError, match=re.escape(words)):
-            train(CONFIG, *halves(images), out, protocol=protocol, init=init)
-    assert not out.exists()
 
 
 @pytest.mark.slow
@@ -245,7 +273,7 @@ def test_a_resumed_run_drops_out_what_the_uninterrupted_one_would(tmp_path: Path
 
     found = []
     for _ in range(2):
-        run = training._Run(CONFIG, images, None, {}, tmp_path, None)
+        run = training._Run(CONFIG, Sources(images, {}), None, None, tmp_path)
         keras.utils.set_random_seed(CONFIG.seed)
         model, _history = run._resume([])
         if not found:
@@ -300,7 +328,7 @@ def test_a_run_without_validation_images_has_no_figures_for_them(
     assert 0 < row["loss"] < 20
 
 
-def test_without_outlines_it_says_what_is_lost(
+def test_without_outlines_or_collections_it_says_what_is_lost(
     images: ImageSet,
     outlines: dict[str, Outline],
     tmp_path: Path,
@@ -308,26 +336,29 @@ def test_without_outlines_it_says_what_is_lost(
 ) -> None:
     config = replace(CONFIG, epochs=1)
     train(config, images.take(np.arange(4)), None, tmp_path / "without")
-    (warning,) = [
+    tumors, style = [
         r.message
         for r in caplog.records
         if r.name == "model.training.train" and r.levelname == "WARNING"
     ]
-    assert warning.startswith("no tumour outlines: training without counterfactuals")
-    assert warning.endswith("python -m data.outlines makes them")
+    assert tumors.startswith("no tumor outlines: training without counterfactuals and grafts")
+    assert tumors.endswith("python -m data.outlines makes them")
+    assert style.startswith("no other collections: in the dataset alone the style tells tumors")
+    assert style.endswith("--also takes folders of collections")
     caplog.clear()
     result = train(config, images.take(np.arange(4)), None, tmp_path / "with", outlines=outlines)
-    assert "outlines" not in caplog.text
+    assert "no tumor outlines" not in caplog.text
+    assert "no other collections" in caplog.text
     assert result.run["data"]["outlined"] == 3
 
 
 @pytest.mark.slow
-def test_a_run_with_phantoms_and_counterfactuals(
+def test_a_run_with_phantoms_grafts_and_counterfactuals(
     images: ImageSet, outlines: dict[str, Outline], tmp_path: Path
 ) -> None:
     config = replace(
-        CONFIG, epochs=1, phantom_share=0.5, phantoms_per_class=1, paint_out_share=0.5,
-        control_share=0.5,
+        CONFIG, epochs=1, phantom_share=0.4, phantoms_per_class=1, graft_share=0.2, ramp=0.0,
+        paint_out_share=0.5, control_share=0.5,
     )  # fmt: skip
     part = halves(images)[0]
     result = train(config, part, None, tmp_path, protocol="fold-2", outlines=outlines)
@@ -415,10 +446,12 @@ def test_the_learning_rate_warms_up_and_falls_to_a_two_hundredth() -> None:
         ({"epochs": 0}, "`epochs` must be at least 1. Received: 0"),
         ({"batch_size": 0}, "`batch_size` must be at least 1. Received: 0"),
         ({"phantoms_per_class": 0}, "`phantoms_per_class` must be at least 1. Received: 0"),
-        ({"label_smoothing": -0.1}, "`label_smoothing` must be in [0, 1). Received: -0.1"),
+        ({"graft_controls": 1.5}, "`graft_controls` must be in [0, 1]. Received: 1.5"),
+        ({"ramp": -0.1}, "`ramp` must be in [0, 1]. Received: -0.1"),
+        ({"graft_share": 0.6}, "together below 1. Received: 0.26, 0.6, 0.14"),
         ({"paint_out_share": 0.7, "control_share": 0.4}, "together at most 1. Received: 0.7 and"),
-        ({"control_share": -0.1}, "must be at least 0 and together at most 1. Received: 0.2 and"),
-        ({"phantom_share": 1.0}, "`phantom_share` must be in [0, 1). Received: 1.0"),
+        ({"control_share": -0.1}, "must be at least 0 and together at most 1. Received: 0.14 and"),
+        ({"phantom_share": -0.1}, "must be at least 0 and together below 1. Received: 0.26, 0.16,"),
         ({"precision": "float16"}, "auto, float32, mixed_bfloat16. Received: 'float16'"),
     ],
 )
@@ -429,13 +462,10 @@ def test_settings_out_of_range_are_refused(changes: dict[str, Any], words: str) 
 
 def test_the_settings_survive_json() -> None:
     settings = TrainingConfig().as_dict()
-    first = STAGES["groundwork"]
-    assert first.paint_out_share == first.control_share == first.lesion_loss_weight == 0
-    assert STAGES["counterfactuals"] == TrainingConfig()
     assert json.loads(json.dumps(settings)) == settings
     assert settings["epochs"] == TrainingConfig().epochs
     assert settings["architecture"]["filters"] == [128] * 4 + [256] * 4
-    assert settings["architecture"]["lesion_layer"] == 7
+    assert settings["architecture"]["lesion_layer"] == 6
     assert settings["augmentation"]["brightness_range"] == [0.8, 1.2]
 
 

@@ -85,21 +85,27 @@ def report(name: str) -> Any:
 # what the page shows
 
 
-def test_facts_put_unseen_images_first_and_call_the_leaked_figure_leaked(
+def test_facts_put_other_collections_first_and_call_the_leaked_figure_leaked(
     client: FlaskClient,
 ) -> None:
     text = part_text(client.get("/model").text, "facts")
     scores = report("evaluation")["files"]["litert"]
     metadata = report("metadata")
     unseen, official = scores["test_unseen"], scores["test"]
-    low, high = unseen["accuracy_95"]
+    others = report("evaluation")["other_collections"]
+    low, high = others["mean_95"]["balanced"]
+    first = (
+        f"people of other collections mean of both over {len(others['sets'])} collections, "
+        f"{others['people']} people; 95 % interval {percent(low)} to {percent(high)} "
+        f"{percent(others['mean']['balanced'])}"
+    )
     for words in (
-        f"Unseen test images {unseen['correct']} of {unseen['images']}; "
-        f"95 % interval {percent(low)} to {percent(high)} {percent(unseen['accuracy'])}",
+        f"Test images without a copy in Training, {unseen['correct']} of {unseen['images']} "
+        + percent(unseen["accuracy"]),
         f"{metadata['parameters']:,} parameters",
         f"{metadata['training']['data']['training']:,} images",
-        "Patients it has never met cross-validation, 5 of 5 folds, brief recipe "
-        + percent(report("evaluation")["protocols"]["grouped"]["pooled"]["accuracy"]),
+        "patients it has never met cross-validation, 5 of 5 folds",
+        percent(report("evaluation")["protocols"]["grouped"]["pooled"]["accuracy"]),
         metadata["files"]["brain_tumor_cnn.tflite"]["sha256"][:12],
     ):
         assert words in text
@@ -108,7 +114,7 @@ def test_facts_put_unseen_images_first_and_call_the_leaked_figure_leaked(
         f"Official test images leaked {copied} of {official['images']:,} have a copy in Training: "
         f"partly a measure of memory {percent(official['accuracy'])}"
     )
-    assert text.index("Unseen test images") < text.index(leaked)
+    assert text.index(first) < text.index("patients it has never met") < text.index(leaked)
 
 
 def test_sections_and_contents_are_in_order(client: FlaskClient) -> None:
@@ -180,13 +186,13 @@ def test_gallery_matrix_waits_for_nothing(client: FlaskClient, classifier: StubC
 
 def test_abstaining_adds_up(client: FlaskClient) -> None:
     text = part_text(client.get("/model").text, "abstaining")
-    found = report("evaluation")["ood"]["sets"]["test_unseen"]
+    found = report("evaluation")["finding"]["sets"]["test_unseen"]
     counts = [
         int(re.search(rf"(\d+) {words}", text)[1])  # type: ignore[index]
         for words in ("answered and right", "answered and wrong", "not answered")
     ]
     assert sum(counts) == found["images"]
-    assert counts[0] / (counts[0] + counts[1]) == pytest.approx(found["accuracy_of_answered"])
+    assert counts[0] / (counts[0] + counts[1]) == pytest.approx(found["right_of_answered"])
     assert (counts[0] + counts[1]) / found["images"] == pytest.approx(found["answered"])
     summary = report("ood")["summary"]["held_out"]
     assert f"{percent(summary['refused'])} of {summary['pictures']} pictures" in text
@@ -223,6 +229,9 @@ def test_measures_of_looking_say_whether_the_aim_is_met(client: FlaskClient) -> 
          lambda r: r["training"]["config"].update(phantom_share=0.77), "77 % of the draws"),
         ("calibration", "evaluation",
          lambda r: r["calibration"]["sets"]["test_unseen"]["after"].update(ece=0.2468), "24.7 %"),
+        ("others", "evaluation",
+         lambda r: r["other_collections"]["mean"].update(sensitivity=0.4321), "43.2 %"),
+        ("abstaining", "evaluation", lambda r: r["calibration"].update(ceiling=0.9876), "98.8 %"),
         ("abstaining", "ood", lambda r: r["summary"]["held_out"].update(refused=0.4321), "43.2 %"),
         ("looking", "shortcuts", lambda r: r["bars"].update(pairs_both_right=0.5),
          "Phantom twins aim met"),
@@ -246,7 +255,7 @@ def test_protocols_appear_once_they_are_measured(
     card_page: Callable[[], str], reports: Path
 ) -> None:
     def forget(evaluation: Any) -> None:
-        for name in ("grouped", "clean", "clean_brief"):
+        for name in ("grouped", "clean"):
             evaluation["protocols"].pop(name, None)
 
     change(reports / "evaluation.json", forget)
@@ -255,7 +264,8 @@ def test_protocols_appear_once_they_are_measured(
     )
 
     def measure(evaluation: Any) -> None:
-        run = evaluation["protocols"]["official"]["runs"][0] | {"seed": 3}
+        run = evaluation["protocols"]["official"]["runs"][0] | {"seed": 3, "recipe": "one run"}
+        old = run | {"recipe": "first release"}
         run["test"] |= {"correct": 1293, "accuracy": 0.9863, "balanced_accuracy": 0.9851}
         recalls = dict(zip(CLASS_NAMES, (0.9667, 0.98, 1.0, 0.99), strict=True))
         for name, figures in run["test"]["classes"].items():
@@ -264,28 +274,24 @@ def test_protocols_appear_once_they_are_measured(
         clean = {**run, "test": {**run["test"], "accuracy": 0.9123}}
         evaluation["protocols"]["grouped"] = {
             "folds_wanted": 5, "pooled": pooled,
-            "runs": [run | {"protocol": f"fold-{k}", "stages": [20]} for k in range(3)],
+            "runs": [old | {"protocol": f"fold-{k}"} for k in range(3)],
             "accuracy": 0.8754, "accuracy_sd": 0.0321,
             "balanced_accuracy": 0.8642, "balanced_accuracy_sd": 0.0213,
         }  # fmt: skip
         evaluation["protocols"]["clean"] = {"runs": [clean, {**clean, "seed": 8}]}
-        brief = {**run, "stages": [20], "test": {**run["test"], "accuracy": 0.9012}}
-        evaluation["protocols"]["clean_brief"] = {"runs": [brief]}
 
-    assert "one stage on real images alone" not in text_of(card_page())
     change(reports / "evaluation.json", measure)
     page = card_page()
     results = part_text(page, "results")
-    assert "New patients: 3 of 5 folds brief recipe 1,293 of 1,311 87.6 %" in results
-    assert "without a copy of any test image brief recipe 1,293 of 1,311 90.1 %" in results
-    assert "Brief recipe: one stage on real images alone" in results
+    assert "New patients: 3 of 5 folds first release’s recipe 1,293 of 1,311 87.6 %" in results
+    assert "First release’s recipe: networks trained as in the first release" in results
     assert "fold-2 1,293 of 1,311 98.6 % 98.5 % Glioma 96.7 %" in results
     assert "Mean, and standard deviation 87.5 % ± 3.2 % 86.4 % ± 2.1 %" in results
     assert "Trained without a copy of any test image seed 3 1,293 of 1,311 91.2 %" in results
     assert "Trained without a copy of any test image seed 8" in results
     assert "Not measured yet" not in results
     facts = part_text(page, "facts")
-    assert "never met cross-validation, 3 of 5 folds, brief recipe 87.6 %" in facts
+    assert "never met cross-validation, 3 of 5 folds, first release’s recipe 87.6 %" in facts
     assert "no patient is on both sides, 87.6 % of the answers are right" in part_text(
         page, "limits"
     )
@@ -308,7 +314,7 @@ def test_calibration_by_protocol_shows_what_was_measured(
 
     change(reports / "evaluation.json", measure)
     page = part_text(card_page(), "calibration")
-    assert "New patients, fold by fold brief recipe 7,019 3.4 % none 0.057" in page
+    assert "New patients, fold by fold first release’s recipe 7,019 3.4 % none 0.057" in page
     assert "copy of any test image seed 8 1,311 4.1 % 1.2 % 0.057" in page
     assert "seed 9" not in page
 
@@ -340,7 +346,7 @@ def test_a_single_fold_has_no_spread(card_page: Callable[[], str], reports: Path
 @pytest.mark.parametrize(
     ("name", "gone"),
     [
-        ("evaluation", {"facts", "results", "confusion", "calibration", "abstaining"}),
+        ("evaluation", {"facts", "others", "results", "confusion", "calibration", "abstaining"}),
         ("metadata", {"facts", "training"}),
         ("audit", {"data"}),
         ("shortcuts", {"looking"}),
@@ -381,7 +387,7 @@ def test_with_no_report_at_all_the_page_stands(card_page: Callable[[], str], rep
          "benchmarks/reports/audit.json: test.unseen.glioma"),
         ("corruptions", "corruptions", lambda r: r.update(clean="all of them"), "TypeError"),
         ("abstaining", "evaluation",
-         lambda r: r["ood"]["sets"]["test_unseen"].update(images=0), "ZeroDivisionError"),
+         lambda r: r["finding"]["sets"]["test_unseen"].update(images=0), "ZeroDivisionError"),
         ("calibration", "evaluation",
          lambda r: r["calibration"]["sets"]["test"]["after"].update(reliability=[]), "ValueError"),
     ],
