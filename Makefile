@@ -91,13 +91,13 @@ score: $(STAMP_DEV) ## test the run in OUT under its protocol
 	@exec $(DEV) -m model score --data "$(DATA)" --run "$(OUT)"
 
 export: $(STAMP_DEV) ## make the files the server loads from the run in OUT; DATA shows the ranges
-	@exec $(DEV) -m model export --run "$(OUT)" --data "$(DATA)"
+	@exec $(DEV) -m model export --run "$(OUT)" --data "$(DATA)" $(if $(ALSO),--also $(ALSO))
 
 calibrate: $(STAMP_DEV) ## fit the constants that tell when to trust them, on DATA
-	@exec $(DEV) -m model calibrate --data "$(DATA)"
+	@exec $(DEV) -m model calibrate --data "$(DATA)" $(if $(ALSO),--also $(ALSO))
 
 evaluate: $(STAMP_DEV) ## evaluate them on DATA, and put the figures into README.md
-	@$(DEV) -m model evaluate --data "$(DATA)"
+	@$(DEV) -m model evaluate --data "$(DATA)" $(if $(ALSO),--also $(ALSO))
 	@$(DEV) -m benchmarks.figures.readme
 	@exec $(DEV) -m benchmarks.figures.model_card
 

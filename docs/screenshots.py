@@ -74,7 +74,6 @@ def browse(page: Page) -> None:
 
 def opened(page: Page) -> None:
     page.goto("/samples/phantom-meningioma-01")
-    page.get_by_role("button", name="Heat map").click()
     page.get_by_text("Evidence for Meningioma").first.wait_for(state="attached", timeout=PATIENCE)
 
 

@@ -83,10 +83,11 @@ def _train(options: argparse.Namespace) -> None:
 def _export(options: argparse.Namespace) -> None:
     import keras
 
+    from data.dataset.collections import load_collections
     from data.dataset.division import load_manifest
     from data.dataset.protocols import load_parts
     from model.export.export import export
-    from model.export.int8 import choose_calibration
+    from model.export.int8 import choose_calibration, shown_images
 
     finished = options.run / "model.keras"
     if not finished.exists():
@@ -110,12 +111,13 @@ def _export(options: argparse.Namespace) -> None:
                 "`--run` must be under a protocol with validation images for --quantization int8: "
                 f"they choose its calibration. Received: {options.run}, under {protocol}"
             )
+        others = load_collections(options.also) if options.also else None
         calibration, _ = choose_calibration(
-            model, parts.training.images, parts.validation.images, mirrored=options.mirrored
+            model, *shown_images(parts.training, parts.validation, others)
         )
     metadata = export(
         model, run, options.out,
-        quantization=options.quantization, calibration=calibration, mirrored=options.mirrored,
+        quantization=options.quantization, calibration=calibration,
     )  # fmt: skip
     (options.out / "history.csv").write_bytes((options.run / "history.csv").read_bytes())
     print(json.dumps(metadata["files"], indent=2))
@@ -124,7 +126,7 @@ def _export(options: argparse.Namespace) -> None:
 def _calibrate(options: argparse.Namespace) -> None:
     from model.export.fit_trust import calibrate
 
-    print(json.dumps(calibrate(options.data, options.artifacts), indent=2))
+    print(json.dumps(calibrate(options.data, options.artifacts, options.also or ()), indent=2))
 
 
 def _score(options: argparse.Namespace) -> None:
@@ -144,7 +146,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.scores_only:
         report = with_new_scores(options.artifacts)
     else:
-        report = build_report(options.data, options.artifacts, SAMPLES)
+        report = build_report(options.data, options.artifacts, SAMPLES, options.also or ())
     path = options.artifacts / "evaluation.json"
     path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     for file, sets in report["files"].items():
@@ -228,6 +230,13 @@ def _add_outlines(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def _add_collections(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--also", type=Path, nargs="+", metavar="DIR",
+        help="other collections of MRIs, COLLECTION/CLASS/*, or folders of such",
+    )  # fmt: skip
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -290,10 +299,7 @@ def _parser() -> argparse.ArgumentParser:
         "choose how many",
     )  # fmt: skip
     export.add_argument("--splits", type=Path, default=MANIFEST, help="the dataset's division")
-    export.add_argument(
-        "--mirrored", action=argparse.BooleanOptionalAction, default=True,
-        help="average over the image and its mirror image",
-    )  # fmt: skip
+    _add_collections(export)
     export.set_defaults(command=_export)
 
     calibrate = commands.add_parser(
@@ -301,6 +307,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     calibrate.add_argument("--data", type=Path, required=True, help="dataset folder")
     calibrate.add_argument("--artifacts", type=Path, default=ARTIFACTS)
+    _add_collections(calibrate)
     calibrate.set_defaults(command=_calibrate)
 
     score = commands.add_parser("score", help="test a finished run under its protocol")
@@ -312,6 +319,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="evaluate the exported files")
     evaluate.add_argument("--data", type=Path, required=True, help="dataset folder")
     evaluate.add_argument("--artifacts", type=Path, default=ARTIFACTS)
+    _add_collections(evaluate)
     evaluate.add_argument(
         "--scores-only", action="store_true",
         help="take over new scores of runs; the files' own figures stay as they are",

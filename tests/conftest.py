@@ -55,7 +55,7 @@ class StubClassifier:
             values = np.zeros((112, 112), np.float32)
             values[28, 84] = 1.0  # the middle of the upper right quarter
             heat = Explanation(explain_class or label, "stub", values)
-        return Prediction(label, shares[label], shares, 12.5, (label,), False, True, 0.5, 1.5, heat)
+        return Prediction(label, shares[label], shares, 12.5, (label,), True, 0.5, 1.5, heat)
 
 
 def write_gallery(folder: Path, *, origin: str = "synthetic") -> dict[str, Any]:

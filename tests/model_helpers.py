@@ -14,7 +14,9 @@ RUN: dict[str, Any] = {"config": {"epochs": 2}, "data": {"images": 8}}
 
 TRUST = Trust(
     temperature=1.0,
-    set_thresholds=np.full(4, 0.6),
+    ceiling=1.0,
+    finding_threshold=0.75,
+    kind_threshold=0.15,
     mean=np.zeros(512, np.float32),
     whitener=np.eye(512, dtype=np.float32),
     ood_threshold=1000.0,

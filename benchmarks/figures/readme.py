@@ -29,6 +29,8 @@ def sections() -> dict[str, str]:
     return {
         "finding": tables.finding(evaluation, shortcuts, published),
         "protocols": tables.protocols(evaluation, published),
+        "other_collections": tables.other_collections(evaluation),
+        "missed_and_alarms": tables.missed_and_alarms(evaluation),
         "accuracy": tables.accuracy(evaluation),
         "classes": tables.classes(evaluation),
         "shortcuts": tables.shortcuts(shortcuts),

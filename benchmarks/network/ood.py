@@ -166,9 +166,7 @@ def shipped(
         for name, images in near_cases(mri["test"].images).items()
     }
     outputs = classifier.outputs(to_float(mri["gallery"].images[0]))
-    summary["microseconds"] = microseconds(
-        lambda: trust.judge(outputs.probabilities, outputs.features)
-    )
+    summary["microseconds"] = microseconds(lambda: trust.judge(outputs.logits, outputs.features))
     summary["bytes"] = (ARTIFACTS / "trust.npz").stat().st_size
     return {"summary": summary, "refused_of_near_cases": near}
 

@@ -44,20 +44,17 @@ def compare(data: Path) -> dict[str, Any]:
     """Figures of the Keras file and of each export on the validation part."""
     metadata = json.loads((ARTIFACTS / "metadata.json").read_text(encoding="utf-8"))
     run = metadata["training"]
-    mirrored = metadata["mirrored_averaging"]
     training, validation = trained_and_held_out(data)
     path = ARTIFACTS / f"{MODEL_NAME}.keras"
-    reference = keras_predictor(path, mirrored=mirrored)(validation.images)
+    reference = keras_predictor(path, mirrored=False)(validation.images)
     model = keras.models.load_model(path, safe_mode=True)
-    calibration, tried = choose_calibration(  # as export
-        model, training.images, validation.images, mirrored=mirrored
-    )
+    calibration, tried = choose_calibration(model, training.images, validation.images)  # as export
     exports = {}
     for quantization in QUANTIZATIONS:
         with tempfile.TemporaryDirectory() as folder:
             export(
                 model, run, Path(folder),
-                quantization=quantization, calibration=calibration, mirrored=mirrored,
+                quantization=quantization, calibration=calibration,
             )  # fmt: skip
             file = Path(folder) / f"{MODEL_NAME}.tflite"
             with native_notices_silenced():

@@ -28,20 +28,17 @@ LAYOUTS = {
 """Shipped: strides of 2 in the first two convolutions. The others: where to pool at full size."""
 
 
-def litert_files(
-    model: keras.Model, folder: Path, calibration: Array, *, mirrored: tuple[bool, ...]
-) -> dict[tuple[str, bool], Path]:
-    """LiteRT files by quantisation and whether they average over the mirror image."""
+def litert_files(model: keras.Model, folder: Path, calibration: Array) -> dict[str, Path]:
+    """LiteRT files by quantisation."""
     found = {}
     for quantization in QUANTIZATIONS:
-        for both in mirrored:
-            path = folder / f"{quantization}-{both}.tflite"
-            path.write_bytes(convert(model, quantization, calibration, mirrored=both))
-            found[quantization, both] = path
+        path = folder / f"{quantization}.tflite"
+        path.write_bytes(convert(model, quantization, calibration))
+        found[quantization] = path
     return found
 
 
-def onnx_file(model: keras.Model, path: Path, *, mirrored: bool) -> Path:
+def onnx_file(model: keras.Model, path: Path) -> Path:
     """Writes an ONNX file in float32."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
@@ -50,13 +47,8 @@ def onnx_file(model: keras.Model, path: Path, *, mirrored: bool) -> Path:
     read = with_features(model)
 
     def answer(image: Any) -> Any:
-        if not mirrored:
-            found = read(image, training=False)
-            return found["probabilities"], found["features"], found["maps"]
-        pair = tf.concat([image, tf.reverse(image, axis=[2])], axis=0)  # (2, 224, 224, 1)
-        found = read(pair, training=False)
-        mean = tf.reduce_mean(found["probabilities"], axis=0, keepdims=True)
-        return mean, found["features"][:1], found["maps"][:1]
+        found = read(image, training=False)
+        return found["logits"], found["features"], found["maps"]
 
     signature = [tf.TensorSpec((1, IMAGE_SIZE, IMAGE_SIZE, 1), tf.float32, name="image")]
     tf2onnx.convert.from_function(

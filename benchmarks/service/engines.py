@@ -33,6 +33,7 @@ from benchmarks.service.serving_files import phantom_image
 from data.dataset.image_set import load_split, to_float
 from model.config import ARTIFACTS, MODEL_NAME
 from model.export.export import calibration_images
+from model.inference.temperature import softmax
 from model.system import describe_machine
 from model.training.architecture import build_cnn
 
@@ -57,36 +58,32 @@ class Variant:
     Attributes:
         engine: As `benchmarks.service.engine_child` calls it.
         precision: Of weights and activations.
-        mirrored: Whether it averages over the mirror image.
     """
 
     engine: str
     precision: str
-    mirrored: bool
     path: Path
 
     @property
     def name(self) -> str:
-        """Such as "litert dynamic, mirrored"."""
-        return f"{self.engine} {self.precision}" + (", mirrored" if self.mirrored else "")
+        """Such as "litert dynamic"."""
+        return f"{self.engine} {self.precision}"
 
 
 def variants(model: keras.Model, folder: Path, calibration: Array) -> Iterator[Variant]:
     """Every file that can be made here."""
     names = {"none": "fp32"}
-    files = litert_files(model, folder, calibration, mirrored=(False, True))
-    for (quantization, mirrored), path in files.items():
-        yield Variant("litert", names.get(quantization, quantization), mirrored, path)
-    yield Variant("keras", "fp32", False, ARTIFACTS / f"{MODEL_NAME}.keras")
+    for quantization, path in litert_files(model, folder, calibration).items():
+        yield Variant("litert", names.get(quantization, quantization), path)
+    yield Variant("keras", "fp32", ARTIFACTS / f"{MODEL_NAME}.keras")
     if missing():
         return
-    for mirrored in (False, True):
-        path = onnx_file(model, folder / f"{mirrored}.onnx", mirrored=mirrored)
-        small = quantized_onnx(path, folder / f"{mirrored}-int8.onnx", calibration)
-        for engine in ("onnxruntime", "openvino"):
-            yield Variant(engine, "fp32", mirrored, path)
-            yield Variant(engine, "int8", mirrored, small)
-        yield Variant("openvino_bf16", "bf16", mirrored, path)
+    path = onnx_file(model, folder / "network.onnx")
+    small = quantized_onnx(path, folder / "network-int8.onnx", calibration)
+    for engine in ("onnxruntime", "openvino"):
+        yield Variant(engine, "fp32", path)
+        yield Variant(engine, "int8", small)
+    yield Variant("openvino_bf16", "bf16", path)
 
 
 def missing() -> list[str]:
@@ -116,15 +113,8 @@ def answers_of(
     file, out = folder / "images.npy", folder / "answers.npy"
     np.save(file, images)
     figures = run_child(variant, file, out, threads, count)
-    return figures, np.load(out)
-
-
-def reference(model: keras.Model, images: Array, *, mirrored: bool) -> Array:
-    """Keras's probabilities."""
-    found = model.predict(images, batch_size=32, verbose=0)
-    if mirrored:
-        found = (found + model.predict(images[:, :, ::-1], batch_size=32, verbose=0)) / 2
-    return np.asarray(found)
+    answers = np.load(out)  # logits, but for Keras
+    return figures, answers if variant.engine == "keras" else softmax(answers).astype(np.float32)
 
 
 def compare(found: Array, expected: Array, labels: Any) -> dict[str, Any]:
@@ -149,7 +139,7 @@ def measure_variants(
 ) -> list[dict[str, Any]]:
     """A row for each variant."""
     rows = []
-    expected = {both: reference(model, images, mirrored=both) for both in (False, True)}
+    expected = np.asarray(model.predict(images, batch_size=32, verbose=0))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for variant in variants(model, folder, calibration):
@@ -163,10 +153,10 @@ def measure_variants(
                 "name": variant.name,
                 "engine": variant.engine,
                 "precision": variant.precision,
-                "mirrored": variant.mirrored,
+                "mirrored": False,
                 "file_megabytes": round(variant.path.stat().st_size / 1e6, 2),
                 "threads": threads,
-                **compare(found, expected[variant.mirrored], labels),
+                **compare(found, expected, labels),
             }
             print(row["name"], {k: v["milliseconds"] for k, v in threads.items()}, flush=True)
             rows.append(row)
@@ -174,15 +164,15 @@ def measure_variants(
 
 
 def measure_layouts(calibration: Array, options: Any) -> dict[str, Any]:
-    """Milliseconds of pooling layouts with random weights, one thread, without the mirror image."""
+    """Milliseconds of pooling layouts with random weights, one thread."""
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         for layout, config in LAYOUTS.items():
             model = build_cnn(config, normalize=False)
-            files = litert_files(model, Path(name), calibration[:20], mirrored=(False,))
+            files = litert_files(model, Path(name), calibration[:20])
             found[layout] = {}
-            for (quantization, mirrored), path in files.items():
-                variant = Variant("litert", quantization, mirrored, path)
+            for quantization, path in files.items():
+                variant = Variant("litert", quantization, path)
                 figures, _ = answers_of(variant, calibration[:1], Path(name), 1, options.count)
                 found[layout][quantization] = figures["milliseconds"]
             print(layout, {k: v["p50"] for k, v in found[layout].items()}, flush=True)
@@ -282,7 +272,7 @@ def main() -> None:
         },
         "engines": rows,
         "pooling_layouts": layouts,
-        "conclusion": conclude(rows, metadata["quantization"], metadata["mirrored_averaging"]),
+        "conclusion": conclude(rows, metadata["quantization"], False),
     }
     options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(report["conclusion"], indent=2))

@@ -15,13 +15,14 @@ from typing import Any
 
 from model.batch.sources import Source, read_source
 from model.config import CLASS_NAMES
-from model.inference.answer_text import reason
+from model.inference.answer_text import reason, verdict
 from model.inference.classifier import Classifier, Prediction, answer_fields
 from model.preprocessing import ImageError, prepare
 from model.reading.open_scan import read_scan
 
 PROBABILITY = "probability_"
 ANSWER = (
+    "verdict", "finding", "likelihood", "tumor_probability", "kind",
     "label", "confidence", *(PROBABILITY + name for name in CLASS_NAMES), "prediction_set",
     "abstained", "reason", "in_distribution", "ood_score", "ood_threshold",
 )  # fmt: skip
@@ -72,7 +73,7 @@ def failed(place: dict[str, Any], error: Exception | str, model: str) -> dict[st
 
 
 def _answered(place: dict[str, Any], found: Prediction, model: str) -> dict[str, Any]:
-    answer = answer_fields(found, reason(found))
+    answer = answer_fields(found, verdict(found), reason(found))
     shares = {PROBABILITY + name: value for name, value in answer.pop("probabilities").items()}
     return place | answer | shares | {"error": None, "model_sha256": model}
 

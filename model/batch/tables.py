@@ -29,7 +29,8 @@ _COUNTS = (
     "slices_with_tumor", "slices_like_brain_mri", "slices_not_readable",
 )  # fmt: skip
 _NUMBERS = (
-    "confidence", "ood_score", "ood_threshold", *(PROBABILITY + n for n in CLASS_NAMES),
+    "tumor_probability", "confidence", "ood_score", "ood_threshold",
+    *(PROBABILITY + n for n in CLASS_NAMES),
     "highest_tumor_probability", "millimeters",
 )  # fmt: skip
 

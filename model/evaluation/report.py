@@ -9,7 +9,7 @@ figures of the other protocols come from networks trained for them alone, whose 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from data.dataset.collections import load_collections
 from data.dataset.division import load_manifest
 from data.dataset.image_set import ImageSet, load_gallery, make_phantoms, to_float
 from data.dataset.image_store import ImageArray
 from data.dataset.protocols import Parts, load_parts
 from model.config import CLASS_NAMES, MODEL_NAME
+from model.evaluation.other_collections import other_collections
 from model.evaluation.scores import RUN_REPORTS, read_scores, summarise
 from model.evaluation.trust_report import trust_sections
 from model.inference.classifier import Classifier
@@ -100,25 +102,31 @@ def litert_predictor(classifier: Classifier) -> Predict:
 
     def predict(images: ImageArray) -> NDArray[np.float32]:
         rows = tqdm(images, desc=classifier.path.name, leave=False, disable=None)
-        return np.stack([classifier.probabilities(to_float(image))[0] for image in rows])
+        found = [classifier.probabilities(to_float(image))[0] for image in rows]
+        return np.stack(found).astype(np.float32)
 
     return predict
 
 
-def build_report(data: Path, artifacts: Path, samples: Path) -> dict[str, Any]:
+def build_report(
+    data: Path, artifacts: Path, samples: Path, also: Sequence[Path] = ()
+) -> dict[str, Any]:
     """Evaluates both exported files and gathers the protocols.
 
     Args:
         data: Dataset folder.
         artifacts: Folder with the exported files and `metadata.json`.
         samples: Folder of the embedded gallery.
+        also: Other collections, or folders of such.
 
     Returns:
         JSON-ready: `command`, `machine`, `model` (name, version, file hashes), `sets` (what is in
         each, and that the official split is leaked), `files`: {"keras", "litert"} -> set ->
         figures of `model.metrics.accuracy.evaluate`, `agreement` between the two files on the test
-        split, `calibration`, `conformal` and `ood` (of `model.evaluation.trust_report`), and
-        `protocols` -> name -> figures, as `model.evaluation.scores.summarise` gives them.
+        split, `calibration`, `finding`, `kinds` and `ood` (of `model.evaluation.trust_report`),
+        with `also` `other_collections` (of `model.evaluation.other_collections`, and `agreement`
+        there), and `protocols` -> name -> figures, as `model.evaluation.scores.summarise` gives
+        them.
     """
     metadata = json.loads((artifacts / "metadata.json").read_text(encoding="utf-8"))
     manifest = load_manifest()
@@ -157,8 +165,18 @@ def build_report(data: Path, artifacts: Path, samples: Path) -> dict[str, Any]:
         },
         "agreement": agreement(found["keras"]["test"], found["litert"]["test"]),
         **trust_sections(classifier, sets),
+        **(_others(classifier, predictors, also) if also else {}),
         "protocols": summarise(read_scores(RUN_REPORTS)),
     }
+
+
+def _others(
+    classifier: Classifier, predictors: Mapping[str, Predict], also: Sequence[Path]
+) -> dict[str, Any]:
+    held_out = load_collections(also).part("report")
+    answers = [predictors[file](held_out.images) for file in ("keras", "litert")]
+    figures = other_collections(classifier, held_out)
+    return {"other_collections": figures | {"agreement": agreement(*answers)}}
 
 
 def with_new_scores(artifacts: Path) -> dict[str, Any]:

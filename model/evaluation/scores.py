@@ -16,7 +16,7 @@ import numpy as np
 
 from data.dataset.division import CROSS_VALIDATION, MANIFEST
 from model.config import CLASS_NAMES
-from model.inference.temperature import soften
+from model.inference.temperature import log_probabilities, soften
 from model.metrics.accuracy import evaluate, evaluate_confusion
 from model.metrics.calibration import calibration_figures, error_of_bins, fit_temperature, pool_bins
 
@@ -70,7 +70,9 @@ def score_run(
     answers = {name: averaged(images.images) for name, images in scored.items()}
     temperature = None
     if "validation" in scored:
-        temperature = fit_temperature(answers["validation"], scored["validation"].labels)
+        temperature = fit_temperature(
+            log_probabilities(answers["validation"]), scored["validation"].labels
+        )
     return {
         "command": f"python -m model score --run {run.name} --data DIR",
         "protocol": protocol,

@@ -54,23 +54,19 @@ def convert(
     model: keras.Model,
     quantization: str,
     calibration: NDArray[np.float32] | None = None,
-    *,
-    mirrored: bool = False,
 ) -> bytes:
     """Converts a network to LiteRT with built-in operators only.
 
     Args:
         model: The folded network.
         quantization: "none" (float32), "dynamic" (int8 weights, activations quantised while
-            running) or "int8" (int8 weights and activations, float32 at both ends).
+            running) or "int8" (int8 weights and activations, float32 at both ends and in the
+            layer that gives the logits: 8 bits would leave 256 of them).
         calibration: float32 (n, 224, 224, 1) in [0, 1], images that show the range of the
             activations; needed for "int8".
-        mirrored: Whether the file answers with the mean of the probabilities of the image and
-            of its left-right mirror image, which then get the same answer. Features and maps
-            are always those of the image itself.
 
     Returns:
-        The content of a `.tflite` file: (1, 224, 224, 1) to probabilities (1, 4), features
+        The content of a `.tflite` file: (1, 224, 224, 1) to logits (1, 4), features
         (1, 512) and maps (1, 14, 14, 256); the runtime tells them apart by their shapes.
 
     Raises:
@@ -90,16 +86,7 @@ def convert(
     )
 
     read = with_features(model)
-
-    def answer(image: Any) -> dict[str, Any]:
-        if not mirrored:
-            return dict(read(image, training=False))
-        pair = tf.concat([image, tf.reverse(image, axis=[2])], axis=0)  # (2, 224, 224, 1)
-        found = read(pair, training=False)
-        mean = tf.reduce_mean(found["probabilities"], axis=0, keepdims=True)
-        return {name: value[:1] for name, value in found.items()} | {"probabilities": mean}
-
-    call = tf.function(answer)
+    call = tf.function(lambda image: read(image, training=False))
     signature = tf.TensorSpec((1, IMAGE_SIZE, IMAGE_SIZE, 1), tf.float32, name="image")
     # Without freezing, Keras 3 variables reach the file as empty resource handles.
     frozen = convert_variables_to_constants_v2(call.get_concrete_function(signature))
@@ -119,7 +106,19 @@ def convert(
         # Both ends stay float32 on purpose; the converter wonders about that.
         warnings.filterwarnings("ignore", message="Statistics for quantized inputs")
         content = bytes(converter.convert())
-        return bytes(mlir_quantize(cut_ranges(content))) if quantization == "int8" else content
+        if quantization != "int8":
+            return content
+        return bytes(mlir_quantize(cut_ranges(content), denylisted_nodes={logits_tensor(content)}))
+
+
+def logits_tensor(content: bytes) -> str:
+    """Name of the tensor (1, 4) that a LiteRT model gives."""
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    graph = flatbuffer_utils.convert_bytearray_to_object(bytearray(content)).subgraphs[0]
+    shape = [1, len(CLASS_NAMES)]
+    (found,) = [t for t in map(graph.tensors.__getitem__, graph.outputs) if list(t.shape) == shape]
+    return bytes(found.name).decode()
 
 
 def with_features(model: keras.Model) -> keras.Model:
@@ -129,7 +128,7 @@ def with_features(model: keras.Model) -> keras.Model:
         model: The folded network.
 
     Returns:
-        A model of the same layers that gives a dictionary: `probabilities` (batch, 4); `features`
+        A model of the same layers that gives a dictionary: `logits` (batch, 4); `features`
         (batch, 512), mean and standard deviation of the channels of the last convolution of 14 x
         14 cells, through ELU and without the pooling that may follow it; `maps` (batch, 14, 14,
         256), what goes into that convolution.
@@ -141,9 +140,8 @@ def with_features(model: keras.Model) -> keras.Model:
     mean = ops.mean(seen, axis=(1, 2), keepdims=True)  # (batch, 1, 1, 256)
     deviation = ops.sqrt(ops.mean(ops.square(seen - mean), axis=(1, 2)))  # (batch, 256)
     features = ops.concatenate([ops.squeeze(mean, axis=(1, 2)), deviation], axis=-1)
-    return keras.Model(
-        model.input, {"probabilities": model.output, "features": features, "maps": last.input}
-    )
+    logits = model.get_layer("logits").output
+    return keras.Model(model.input, {"logits": logits, "features": features, "maps": last.input})
 
 
 def export(
@@ -153,7 +151,6 @@ def export(
     *,
     quantization: str,
     calibration: NDArray[np.float32] | None = None,
-    mirrored: bool = False,
 ) -> dict[str, Any]:
     """Writes `brain_tumor_cnn.keras`, `.tflite`, `heat_map.npz` and `metadata.json`.
 
@@ -161,7 +158,7 @@ def export(
         model: The folded network of a finished run.
         run: The content of its `run.json`, copied into the metadata.
         out: Folder, made when missing.
-        quantization, calibration, mirrored: As `convert`.
+        quantization, calibration: As `convert`.
 
     Returns:
         The metadata.
@@ -177,9 +174,7 @@ def export(
         )
     out.mkdir(parents=True, exist_ok=True)
     model.save(out / f"{MODEL_NAME}.keras")
-    (out / f"{MODEL_NAME}.tflite").write_bytes(
-        convert(model, quantization, calibration, mirrored=mirrored)
-    )
+    (out / f"{MODEL_NAME}.tflite").write_bytes(convert(model, quantization, calibration))
     (out / HEAT_FILE).write_bytes(heat_bytes(model))
     metadata = {
         "name": MODEL_NAME,
@@ -189,7 +184,8 @@ def export(
         "parameters": PARAMETER_COUNT,
         "quantization": quantization,
         "calibration_images": 0 if calibration is None else len(calibration),
-        "mirrored_averaging": mirrored,
+        "outputs": "logits",
+        "mirrored_averaging": False,
         "files": {
             path.name: {"sha256": file_hash(path), "bytes": path.stat().st_size}
             for path in (

@@ -1,13 +1,15 @@
-"""Fits the constants of `model.inference.trust` on training and validation images.
+"""Fits the constants of `model.inference.trust`: `python -m model calibrate`.
 
-The detector's Gaussian is fitted on training images and training phantoms; the temperature, the
-sets' thresholds and the detector's threshold on validation images (the latter on further phantoms
-with training seeds too). No test image is read.
+The detector's Gaussian is fitted on training images of the dataset and of other collections and on
+training phantoms; temperature and thresholds on people held out of all of them together (the
+detector's on further phantoms with training seeds too). No image of a test or report is read.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +17,30 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from data.dataset.collections import Collections, load_collections, person_of
 from data.dataset.image_set import ImageSet, make_phantoms, to_float
 from data.dataset.image_store import ImageArray
-from model.config import CLASS_NAMES, MODEL_NAME, TrainingConfig
+from model.config import CLASS_NAMES, MODEL_NAME, NO_TUMOUR, TrainingConfig
 from model.inference.classifier import Classifier
-from model.inference.temperature import soften
-from model.inference.trust import TRUST_FILE, Trust
+from model.inference.temperature import softmax
+from model.inference.trust import NUMBERS, TRUST_FILE, Trust
 from model.metrics.calibration import fit_temperature
-from model.metrics.conformal import COVERAGE, fit_thresholds
+from model.metrics.decisions import (
+    COVERAGE,
+    RIGHT,
+    fit_ceiling,
+    fit_finding_threshold,
+    fit_kind_threshold,
+)
 from model.system import file_hash
 
 KEPT = 0.99
-"""Share of validation images, and of phantoms, that the detector's threshold keeps."""
+"""Share of the dataset's validation images, of the other collections' and of phantoms that the
+detector's threshold keeps."""
 MARGIN = 1.03
 """How far the threshold lies above that quantile: no development picture more passes than at 1."""
+COUNTED = 50
+"""A group (tumors, or healthy heads, of one collection) counts as at most so many images."""
 FITTED_PHANTOMS, CHECKED_PHANTOMS = 75, 50  # of each class
 
 
@@ -42,11 +54,11 @@ def network_outputs(
         images: uint8 (n, 224, 224, 1).
 
     Returns:
-        Probabilities, float32 (n, 4), and features, float32 (n, 512).
+        Logits, float32 (n, 4), and features, float32 (n, 512).
     """
     rows = tqdm(images, desc=classifier.path.name, leave=False, disable=None)
     found = [classifier.outputs(to_float(image)) for image in rows]
-    return np.stack([f.probabilities for f in found]), np.stack([f.features for f in found])
+    return np.stack([f.logits for f in found]), np.stack([f.features for f in found])
 
 
 def fit_gaussian(
@@ -67,46 +79,91 @@ def fit_gaussian(
 
 
 def fit_trust(
-    classifier: Classifier, training: ImageSet, validation: ImageSet
+    classifier: Classifier,
+    training: ImageSet,
+    validation: ImageSet,
+    others: Collections | None = None,
 ) -> tuple[Trust, dict[str, Any]]:
     """Fits all constants.
 
     Args:
         classifier: The exported network.
-        training, validation: Images of the run; only these are read.
+        training, validation: Images of the run.
+        others: Other collections, of which the report's people are not looked at.
 
     Returns:
         The constants, and what `metadata.json` says of them.
     """
-    seed = TrainingConfig().phantom_seed
-    fitted = make_phantoms(FITTED_PHANTOMS, seed)
-    checked = make_phantoms(CHECKED_PHANTOMS, seed + len(fitted))
-    answers, seen = network_outputs(classifier, validation.images)
-    _, known = network_outputs(classifier, training.images)
-    _, drawn = network_outputs(classifier, fitted.images)
-    _, further = network_outputs(classifier, checked.images)
-    mean, whitener = fit_gaussian(np.concatenate([known, drawn]).astype(np.float64))
-    temperature = fit_temperature(answers, validation.labels)
-    thresholds = fit_thresholds(soften(answers, temperature), validation.labels)
-    stored = whitener.astype(np.float16).astype(np.float32)
-    trust = Trust(temperature, thresholds, mean, stored, np.inf)
-    quantiles = [float(np.quantile(trust.scores(rows), KEPT)) for rows in (seen, further)]
-    trust = Trust(temperature, thresholds, mean, stored, MARGIN * max(quantiles))
+    learned: list[ImageSet | Collections] = [training]
+    held: list[ImageSet | Collections] = [validation]
+    if others is not None:
+        learned.append(others.part("training"))
+        held.append(others.part("validation"))
+    seen = [network_outputs(classifier, part.images) for part in held]
+    mean, whitener, threshold = _fit_detector(classifier, learned, [rows for _, rows in seen])
+    logits = np.concatenate([rows for rows, _ in seen])
+    labels = np.concatenate([part.labels for part in held])
+    weights = even_weights(held)
+    temperature = fit_temperature(logits, labels, weights)
+    ceiling = fit_ceiling(softmax(logits, temperature), labels)
+    trust = Trust(temperature, ceiling, 1.0, 0.0, mean, whitener, threshold)
+    answers = trust.calibrated(logits)
+    trust = replace(
+        trust,
+        finding_threshold=fit_finding_threshold(answers, labels, weights),
+        kind_threshold=fit_kind_threshold(answers, labels),
+    )
     return trust, {
-        "temperature": temperature,
-        "coverage": COVERAGE,
-        "set_thresholds": dict(zip(CLASS_NAMES, thresholds.tolist(), strict=True)),
+        **{name: getattr(trust, name) for name in NUMBERS},
+        "right_wanted": RIGHT,
+        "kind_coverage_wanted": COVERAGE,
         "detector": "Mahalanobis distance of channel means and deviations of the 14 x 14 map",
-        "ood_threshold": trust.ood_threshold,
         "kept_by_choice": KEPT,
         "margin": MARGIN,
         "images": {
             "training": len(training),
             "validation": len(validation),
-            "phantoms_fitted": len(fitted),
-            "phantoms_checked": len(checked),
+            "other_training": sum(map(len, learned[1:])),
+            "other_validation": sum(map(len, held[1:])),
+            "phantoms_fitted": FITTED_PHANTOMS * len(CLASS_NAMES),
+            "phantoms_checked": CHECKED_PHANTOMS * len(CLASS_NAMES),
         },
+        "other_people_validation": len({person_of(n) for part in held[1:] for n in part.names}),
     }
+
+
+def even_weights(held: Sequence[ImageSet | Collections]) -> NDArray[np.float64]:
+    """What each image counts, so that a large group does not drown the others: float64 (n,)."""
+    names = np.concatenate(
+        [
+            part.collections if isinstance(part, Collections) else np.full(len(part), "dataset")
+            for part in held
+        ]
+    )
+    healthy = np.concatenate([part.labels == NO_TUMOUR for part in held])
+    _, group, sizes = np.unique(
+        np.stack([names, healthy.astype(names.dtype)]), axis=1,
+        return_inverse=True, return_counts=True,
+    )  # fmt: skip
+    return np.asarray(np.minimum(1.0, COUNTED / sizes)[group])
+
+
+def _fit_detector(
+    classifier: Classifier,
+    learned: Sequence[ImageSet | Collections],
+    held: Sequence[NDArray[np.float32]],
+) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+    """Mean, whitener and threshold of `Trust`, from images and from features of held-out people."""
+    seed = TrainingConfig().phantom_seed
+    fitted = make_phantoms(FITTED_PHANTOMS, seed)
+    checked = make_phantoms(CHECKED_PHANTOMS, seed + len(fitted))
+    known = [network_outputs(classifier, part.images)[1] for part in (*learned, fitted)]
+    mean, exact = fit_gaussian(np.concatenate(known).astype(np.float64))
+    whitener = exact.astype(np.float16).astype(np.float32)  # as it is stored
+    trust = Trust(1.0, 1.0, 1.0, 0.0, mean, whitener, np.inf)
+    _, further = network_outputs(classifier, checked.images)
+    quantiles = [float(np.quantile(trust.scores(rows), KEPT)) for rows in (*held, further)]
+    return mean, whitener, MARGIN * max(quantiles)
 
 
 def write_trust(trust: Trust, summary: dict[str, Any], artifacts: Path) -> None:
@@ -120,12 +177,13 @@ def write_trust(trust: Trust, summary: dict[str, Any], artifacts: Path) -> None:
     described.write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
 
 
-def calibrate(data: Path, artifacts: Path) -> dict[str, Any]:
+def calibrate(data: Path, artifacts: Path, also: Sequence[Path] = ()) -> dict[str, Any]:
     """Fits and writes the constants of the exported network in `artifacts`.
 
     Args:
         data: Dataset folder.
         artifacts: Folder with the exported files and `metadata.json`.
+        also: Other collections, or folders of such.
 
     Returns:
         What the metadata now say of the constants.
@@ -137,6 +195,7 @@ def calibrate(data: Path, artifacts: Path) -> dict[str, Any]:
     parts = load_parts(data, load_manifest(), "official")
     if parts.validation is None:
         raise ValueError("`data` must have validation images under `official`. Received: none")
-    trust, summary = fit_trust(classifier, parts.training, parts.validation)
+    others = load_collections(also) if also else None
+    trust, summary = fit_trust(classifier, parts.training, parts.validation, others)
     write_trust(trust, summary, artifacts)
     return summary

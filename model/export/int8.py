@@ -14,6 +14,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from data.dataset.collections import Collections
+from data.dataset.image_set import ImageSet
 from data.dataset.image_store import ImageArray
 from model.config import MODEL_NAME
 from model.evaluation.report import agreement, keras_predictor, litert_predictor
@@ -25,12 +27,24 @@ COUNTS = (9, 13, 17, 21, 25, 35, 50, 100, 200)
 """Images to try; a conversion takes some seconds."""
 
 
+def shown_images(
+    training: ImageSet, validation: ImageSet, others: Collections | None
+) -> tuple[ImageArray, ImageArray]:
+    """Images to calibrate on, and those whose answers are compared, other collections with them."""
+    if others is None:
+        return training.images, validation.images
+    parts = {name: others.part(name).images for name in ("training", "validation")}
+    return (
+        np.concatenate([training.images, parts["training"]]),
+        np.concatenate([validation.images, parts["validation"]]),
+    )
+
+
 def choose_calibration(
     model: keras.Model,
     training: ImageArray,
     judges: ImageArray,
     *,
-    mirrored: bool,
     counts: Sequence[int] = COUNTS,
 ) -> tuple[NDArray[np.float32], list[dict[str, float]]]:
     """Converts with each number of calibration images and keeps what answers most like Keras.
@@ -39,7 +53,6 @@ def choose_calibration(
         model: The folded network.
         training: uint8 (n, 224, 224, 1), classes in turn, to calibrate on.
         judges: uint8 (m, 224, 224, 1), whose answers are compared; no labels are needed.
-        mirrored: As `model.export.export.convert`.
         counts: Numbers of images to try.
 
     Returns:
@@ -56,12 +69,10 @@ def choose_calibration(
         calibration = calibration_images(training, count)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            export(
-                model, {}, folder, quantization="int8", calibration=calibration, mirrored=mirrored
-            )
+            export(model, {}, folder, quantization="int8", calibration=calibration)
             if reference is None:
                 keras_file = folder / f"{MODEL_NAME}.keras"
-                reference = keras_predictor(keras_file, mirrored=mirrored)(judges)
+                reference = keras_predictor(keras_file, mirrored=False)(judges)
             with native_notices_silenced():
                 classifier = Classifier.load(folder / f"{MODEL_NAME}.tflite", calibrated=False)
         found = agreement(reference, litert_predictor(classifier)(judges))

@@ -25,7 +25,17 @@ from model.inference.heat_map import (
     HeatFileError,
     load_explainer,
 )
-from model.inference.trust import TRUST_FILE, Trust, TrustFileError, load_trust
+from model.inference.temperature import log_probabilities, softmax
+from model.inference.trust import (
+    NO_TUMOR,
+    TRUST_FILE,
+    TUMOR,
+    VERY_LIKELY,
+    Trust,
+    TrustFileError,
+    finding_of,
+    load_trust,
+)
 
 DEFAULT_MODEL_PATH = ARTIFACTS / f"{MODEL_NAME}.tflite"
 
@@ -45,7 +55,6 @@ class Prediction:
         milliseconds: Time of the inference alone.
         prediction_set: Names of the classes that remain plausible, the most probable first; at
             least one.
-        abstained: Whether the answer should not be relied on: `model.inference.trust.RULE`.
         in_distribution: Whether the picture looks like a brain MRI.
         ood_score, ood_threshold: Distance from brain MRIs, and the largest that passes for one.
         explanation: Where the evidence lies, if it was asked for.
@@ -56,21 +65,55 @@ class Prediction:
     probabilities: dict[str, float]
     milliseconds: float
     prediction_set: tuple[str, ...]
-    abstained: bool
     in_distribution: bool
     ood_score: float
     ood_threshold: float
     explanation: Explanation | None = None
 
+    @property
+    def tumor_probability(self) -> float:
+        """1 minus the probability of no tumor."""
+        return 1 - self.probabilities[NO_TUMOR]
 
-def answer_fields(found: Prediction, reason: str | None) -> dict[str, Any]:
+    @property
+    def finding(self) -> str | None:
+        """ "tumor", "notumor", or None where the network abstains."""
+        return finding_of(self.prediction_set, self.in_distribution)
+
+    @property
+    def likelihood(self) -> str | None:
+        """How probable the finding is: "very likely" or "likely"; None without a finding."""
+        if self.finding is None:
+            return None
+        tumor = self.tumor_probability
+        return "very likely" if max(tumor, 1 - tumor) >= VERY_LIKELY else "likely"
+
+    @property
+    def kind(self) -> str | None:
+        """The kind of tumor that was found, where it is clear."""
+        clear = self.finding == TUMOR and len(self.prediction_set) == 1
+        return self.prediction_set[0] if clear else None
+
+    @property
+    def abstained(self) -> bool:
+        """Whether the answer should not be relied on: `model.inference.trust.RULE`."""
+        return self.finding is None
+
+
+def answer_fields(found: Prediction, verdict: str, reason: str | None) -> dict[str, Any]:
     """An answer as plain values ready for JSON, the heat map left out.
 
     Args:
         found: The answer.
+        verdict: What it comes to, in words.
         reason: Why the network abstains, in words; None where it does not.
     """
     return {
+        "verdict": verdict,
+        "finding": found.finding,
+        "likelihood": found.likelihood,
+        "tumor_probability": found.tumor_probability,
+        "kind": found.kind,
         "label": found.label,
         "confidence": found.confidence,
         "probabilities": found.probabilities,
@@ -89,16 +132,21 @@ class Outputs:
     """What the exported network gives for one image, before any constant is applied.
 
     Attributes:
-        probabilities: float32 (4,).
+        logits: float32 (4,).
         features: float32 (512,), for the not-an-MRI detector.
         maps: float32 (14, 14, 256), for heat maps.
         milliseconds: Time of the inference alone.
     """
 
-    probabilities: NDArray[np.float32]
+    logits: NDArray[np.float32]
     features: NDArray[np.float32]
     maps: NDArray[np.float32]
     milliseconds: float
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """Uncalibrated probabilities, float64 (4,)."""
+        return softmax(self.logits)
 
 
 class Classifier:
@@ -116,6 +164,7 @@ class Classifier:
         explainer: Explainer | None,
         version: str,
         load_milliseconds: float,
+        gives_logits: bool,
     ) -> None:
         self.class_names = class_names
         self.name = name
@@ -126,6 +175,7 @@ class Classifier:
         self.version = version
         self.load_milliseconds = load_milliseconds
         self._interpreter = interpreter
+        self._gives_logits = gives_logits
         self._input = interpreter.get_input_details()[0]["index"]
         self._outputs = _find_outputs(interpreter, len(class_names))
         self._lock = threading.Lock()  # an interpreter is not thread-safe
@@ -172,6 +222,7 @@ class Classifier:
             explainer=_read_explainer(path, metadata, class_names) if calibrated else None,
             version=str(metadata.get("version", "")),
             load_milliseconds=(time.perf_counter() - started) * 1000,
+            gives_logits=metadata.get("outputs") == "logits",
         )
 
     def outputs(self, image: NDArray[np.float32]) -> Outputs:
@@ -193,10 +244,12 @@ class Classifier:
                 name: self._interpreter.get_tensor(index)[0]
                 for name, index in self._outputs.items()
             }
+        if not self._gives_logits:  # a file of the first release
+            found["logits"] = log_probabilities(found["logits"]).astype(np.float32)
         return Outputs(**found, milliseconds=milliseconds)
 
-    def probabilities(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
-        """Uncalibrated probabilities, float32 (4,), and milliseconds; otherwise as `outputs`."""
+    def probabilities(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
+        """Uncalibrated probabilities, float64 (4,), and milliseconds; otherwise as `outputs`."""
         found = self.outputs(image)
         return found.probabilities, found.milliseconds
 
@@ -217,7 +270,7 @@ class Classifier:
         if self.trust is None or self.explainer is None:
             raise ModelFileError(f"The model {self.path} was loaded without its {TRUST_FILE}.")
         found = self.outputs(image)
-        judged = self.trust.judge(found.probabilities, found.features)
+        judged = self.trust.judge(found.logits, found.features)
         best = judged.members[0]
         label = self.class_names[best]
         explanation = None
@@ -231,7 +284,6 @@ class Classifier:
             },
             milliseconds=found.milliseconds,
             prediction_set=tuple(self.class_names[k] for k in judged.members),
-            abstained=judged.abstained,
             in_distribution=judged.in_distribution,
             ood_score=judged.ood_score,
             ood_threshold=judged.ood_threshold,
@@ -263,7 +315,7 @@ def _read_trust(path: Path, metadata: dict[str, Any]) -> Trust:
     constants = path.with_name(TRUST_FILE)
     content, _ = _read_checked(constants, metadata, "calibrate")
     try:
-        return load_trust(content, constants, len(metadata["classes"]), FEATURE_COUNT)
+        return load_trust(content, constants, FEATURE_COUNT)
     except TrustFileError as error:
         raise ModelFileError(str(error)) from error
 
@@ -302,7 +354,7 @@ def _read_metadata(path: Path) -> dict[str, Any]:
 
 def _output_shapes(classes: int) -> dict[str, tuple[int, ...]]:
     return {
-        "probabilities": (1, classes),
+        "logits": (1, classes),
         "features": (1, FEATURE_COUNT),
         "maps": (1, *MAP_SHAPE),
     }

@@ -1,4 +1,4 @@
-"""Temperature scaling, which the server needs; fitting it is `model.metrics.calibration`."""
+"""Softmax with a temperature, which the server needs; fitting it is `model.metrics.calibration`."""
 
 from __future__ import annotations
 
@@ -10,17 +10,27 @@ from numpy.typing import NDArray
 _SMALLEST = 1e-12
 
 
-def soften(probabilities: NDArray[np.floating[Any]], temperature: float) -> NDArray[np.float64]:
-    """Softmax of the log-probabilities divided by `temperature`.
+def softmax(logits: NDArray[np.floating[Any]], temperature: float = 1.0) -> NDArray[np.float64]:
+    """Probabilities from logits, or from log-probabilities.
 
     Args:
-        probabilities: float (..., classes), summing to 1 over the last axis.
-        temperature: Above 0; above 1 lowers the confidence. The order of classes stays.
+        logits: float (..., classes).
+        temperature: Divides them; above 1 lowers the confidence. The order of classes stays.
 
     Returns:
-        float64, of the same shape.
+        float64, of the same shape, summing to 1 over the last axis.
     """
-    logs = np.log(np.maximum(probabilities.astype(np.float64), _SMALLEST)) / temperature
-    powers = np.exp(logs - logs.max(axis=-1, keepdims=True))
-    softened: NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
-    return softened
+    scaled = logits.astype(np.float64) / temperature
+    powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    found: NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
+    return found
+
+
+def log_probabilities(probabilities: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Logits of probabilities, float (..., classes); a probability of 0 counts as 1e-12."""
+    return np.asarray(np.log(np.maximum(probabilities.astype(np.float64), _SMALLEST)))
+
+
+def soften(probabilities: NDArray[np.floating[Any]], temperature: float) -> NDArray[np.float64]:
+    """Probabilities at another temperature, as `softmax` of their logarithms."""
+    return softmax(log_probabilities(probabilities), temperature)

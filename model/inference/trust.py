@@ -1,15 +1,17 @@
-"""When to trust an answer: THE one place with the rule for abstaining, and its constants.
+"""What to make of an answer: THE one place with the rules for it, and their constants.
 
-NumPy alone, for the server. The constants are `trust.npz` beside the model, made by
-`python -m model calibrate`; the file is listed with its hash in `metadata.json`.
+First the picture: does it look like a brain MRI? Then the finding: is there a tumor? Then its kind,
+where that is clear. NumPy alone, for the server. The constants are `trust.npz` beside the model,
+made by `python -m model calibrate`; the file is listed with its hash in `metadata.json`.
 
-Data contract: probabilities float (4,) as the network gives them; features float (512,): mean and
+Data contract: logits float (4,) as the network gives them; features float (512,): mean and
 standard deviation of each of the 256 channels of its finest deep map (14 x 14 cells).
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,16 +20,22 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from model.inference.temperature import soften
+from model.config import CLASS_NAMES, NO_TUMOUR
+from model.inference.temperature import softmax
 
 TRUST_FILE = "trust.npz"
 RULE = (
     "The network abstains when the picture does not look like a brain MRI to it, "
-    "or when more than one answer remains plausible."
+    "or when it cannot tell whether there is a tumor."
 )
-"""The rule of `Trust.judge` in plain words, as the page shows it."""
-FILL = 0.95
-"""Probability that the classes of a set reach together where none reaches its own threshold."""
+"""The rule of `finding_of` in plain words, as the page shows it."""
+VERY_LIKELY = 0.95
+"""A finding of at least this probability is said to be very likely, any other likely."""
+KINDS = tuple(k for k in range(len(CLASS_NAMES)) if k != NO_TUMOUR)
+"""The classes that are tumors."""
+TUMOR, NO_TUMOR = "tumor", CLASS_NAMES[NO_TUMOUR]
+_EVEN = np.where(np.arange(len(CLASS_NAMES)) == NO_TUMOUR, 1 / 2, 1 / 2 / len(KINDS))
+"""Where nothing is known: even between a tumor and none, and among the kinds."""
 
 
 class TrustFileError(RuntimeError):
@@ -54,9 +62,23 @@ class Judgement:
     ood_threshold: float
 
     @property
-    def abstained(self) -> bool:
-        """The rule: not a brain MRI, or more than one class remains."""
-        return not self.in_distribution or len(self.members) > 1
+    def finding(self) -> str | None:
+        """As `finding_of`."""
+        return finding_of([CLASS_NAMES[k] for k in self.members], self.in_distribution)
+
+
+def finding_of(plausible: Sequence[str], in_distribution: bool) -> str | None:
+    """Whether there is a tumor: "tumor", "notumor", or None where the network abstains (`RULE`).
+
+    Args:
+        plausible: Names of the classes that remain plausible, at least one.
+        in_distribution: Whether the picture looks like a brain MRI.
+    """
+    if not in_distribution:
+        return None
+    if NO_TUMOR not in plausible:
+        return TUMOR
+    return NO_TUMOR if len(plausible) == 1 else None
 
 
 @dataclass(frozen=True)
@@ -64,29 +86,33 @@ class Trust:
     """The constants.
 
     Attributes:
-        temperature: Divides the log-probabilities.
-        set_thresholds: float64 (classes,): largest 1 - probability with which a class is in the
-            prediction set.
+        temperature: Divides the logits.
+        ceiling: The largest probability that is claimed, where the calibration data end.
+        finding_threshold: Probability, at least 0.5, from which a tumor counts as found; and from
+            which no tumor does.
+        kind_threshold: Share of the tumors' probability from which a kind remains plausible.
         mean, whitener: float32 (features,) and (features, features): a picture's score is the
             root mean square of (features - mean) @ whitener, its Mahalanobis distance.
         ood_threshold: Scores above it are not brain MRIs.
     """
 
     temperature: float
-    set_thresholds: NDArray[np.float64]
+    ceiling: float
+    finding_threshold: float
+    kind_threshold: float
     mean: NDArray[np.float32]
     whitener: NDArray[np.float32]
     ood_threshold: float
 
-    def judge(self, probabilities: NDArray[Any], features: NDArray[np.float32]) -> Judgement:
+    def judge(self, logits: NDArray[Any], features: NDArray[np.float32]) -> Judgement:
         """Judges one answer.
 
         Args:
-            probabilities: float (classes,), the network's.
+            logits: float (classes,), the network's.
             features: float32 (features,), the network's.
         """
-        calibrated = soften(probabilities, self.temperature)
-        inside = prediction_sets(calibrated[np.newaxis], self.set_thresholds)[0]
+        calibrated = self.calibrated(logits)
+        inside = self.plausible(calibrated[np.newaxis])[0]
         order = np.argsort(-calibrated, kind="stable")
         score = float(self.scores(features[np.newaxis])[0])
         return Judgement(
@@ -96,6 +122,30 @@ class Trust:
             ood_score=score,
             ood_threshold=self.ood_threshold,
         )
+
+    def calibrated(self, logits: NDArray[Any]) -> NDArray[np.float64]:
+        """Calibrated probabilities: float (..., classes) to float64 of the same shape.
+
+        Where nothing is known the answer would be even; a share of that is mixed in, so that the
+        probability of a tumor stays between 1 - `ceiling` and `ceiling`. The order stays.
+        """
+        share = 2 * (1 - self.ceiling)
+        return np.asarray((1 - share) * softmax(logits, self.temperature) + share * _EVEN)
+
+    def plausible(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Classes that remain plausible: float64 (n, classes), calibrated, to bool (n, classes).
+
+        No tumor remains unless a tumor is found, the kinds unless none is. Of the kinds the most
+        probable one remains, and each with at least `kind_threshold` of the tumors' probability.
+        """
+        tumor = 1 - probabilities[:, NO_TUMOUR]
+        kinds = probabilities[:, KINDS]
+        leading = kinds == kinds.max(axis=1, keepdims=True)
+        inside = np.empty(probabilities.shape, dtype=np.bool_)
+        inside[:, KINDS] = leading | (kinds >= self.kind_threshold * tumor[:, np.newaxis])
+        inside[tumor <= 1 - self.finding_threshold] = False
+        inside[:, NO_TUMOUR] = tumor < self.finding_threshold
+        return inside
 
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Distance from brain MRIs: features float32 (n, features) to float32 (n,)."""
@@ -108,38 +158,18 @@ class Trust:
         buffer = io.BytesIO()
         np.savez_compressed(
             buffer,
-            temperature=np.float64(self.temperature),
-            set_thresholds=self.set_thresholds.astype(np.float64),
+            **{name: np.float64(getattr(self, name)) for name in NUMBERS},  # type: ignore[arg-type]
             mean=self.mean.astype(np.float32),
             whitener=self.whitener.astype(np.float16),
-            ood_threshold=np.float64(self.ood_threshold),
         )
         return buffer.getvalue()
 
 
-def prediction_sets(
-    probabilities: NDArray[np.floating[Any]], thresholds: NDArray[np.floating[Any]]
-) -> NDArray[np.bool_]:
-    """Classes that remain plausible: (n, classes) to bool (n, classes).
-
-    A class remains where 1 minus its probability is at most its threshold. Two additions can only
-    raise the coverage: a network that is right more often than the sets promise leaves some sets
-    empty (no class is as probable as it usually is), and these hold the most probable classes that
-    together reach `FILL` instead; and the most probable class remains in every set, since its
-    threshold may be stricter than that of a less probable one, which would then stand alone.
-    """
-    inside: NDArray[np.bool_] = 1.0 - probabilities <= thresholds
-    order = np.argsort(-probabilities, axis=1, kind="stable")
-    ranked = np.take_along_axis(probabilities, order, axis=1)
-    before = np.cumsum(ranked, axis=1) - ranked  # mass of the classes that are more probable
-    filled = np.zeros_like(inside)
-    np.put_along_axis(filled, order, before < FILL, axis=1)
-    empty = ~inside.any(axis=1, keepdims=True)
-    inside[np.arange(len(inside)), order[:, 0]] = True
-    return np.where(empty, filled, inside)
+NUMBERS = ("temperature", "ceiling", "finding_threshold", "kind_threshold", "ood_threshold")
+"""The constants that are single numbers."""
 
 
-def load_trust(content: bytes, path: Path, classes: int, features: int) -> Trust:
+def load_trust(content: bytes, path: Path, features: int) -> Trust:
     """Reads the content of a `trust.npz`.
 
     Raises:
@@ -148,18 +178,16 @@ def load_trust(content: bytes, path: Path, classes: int, features: int) -> Trust
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as saved:
             trust = Trust(
-                float(saved["temperature"]),
-                saved["set_thresholds"].astype(np.float64),
-                saved["mean"].astype(np.float32),
-                saved["whitener"].astype(np.float32),
-                float(saved["ood_threshold"]),
+                **{name: float(saved[name]) for name in NUMBERS},
+                mean=saved["mean"].astype(np.float32),
+                whitener=saved["whitener"].astype(np.float32),
             )
     except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
         raise TrustFileError(f"The constants {path} cannot be read: {error}.") from error
-    shapes = (trust.set_thresholds.shape, trust.mean.shape, trust.whitener.shape)
-    if shapes != ((classes,), (features,), (features, features)):
+    shapes = (trust.mean.shape, trust.whitener.shape)
+    if shapes != ((features,), (features, features)):
         raise TrustFileError(
-            f"The constants {path} must be of {classes} classes and {features} features; "
+            f"The constants {path} must be of {features} features; "
             f"their shapes are {', '.join(map(str, shapes))}."
         )
     return trust

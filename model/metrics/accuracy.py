@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.config import NO_TUMOUR
+
 _SMALLEST = 1e-7  # as Keras clips, so that a probability of 0 costs 16.1 and not infinity
 
 
@@ -46,7 +48,7 @@ def confusion_matrix(
     return counts.reshape(classes, classes).astype(np.int64)
 
 
-def wilson_interval(right: int, total: int, z: float = 1.959964) -> tuple[float, float]:
+def wilson_interval(right: float, total: int, z: float = 1.959964) -> tuple[float, float]:
     """95% confidence interval of a proportion (Wilson 1927).
 
     Args:
@@ -85,8 +87,9 @@ def evaluate(
 
     Returns:
         JSON-ready: `images`, `correct`, `accuracy`, `accuracy_95`, `balanced_accuracy` (mean
-        recall of the classes present), `loss`, `confusion` (rows true, columns predicted) and
-        `classes`: {name: precision, recall, f1, support}; a ratio without cases is null.
+        recall of the classes present), `loss`, `confusion` (rows true, columns predicted),
+        `classes`: {name: precision, recall, f1, support}, and the two of `missed_and_alarms`; a
+        ratio without cases is null.
 
     Raises:
         ValueError: The shapes do not fit.
@@ -128,6 +131,33 @@ def evaluate_confusion(matrix: NDArray[np.int64], class_names: Sequence[str]) ->
         "balanced_accuracy": float((right[present] / support[present]).mean()),
         "confusion": matrix.tolist(),
         "classes": classes,
+    } | missed_and_alarms(matrix)
+
+
+def missed_and_alarms(matrix: NDArray[np.int64]) -> dict[str, Any]:
+    """The two numbers that a clinician asks for.
+
+    Args:
+        matrix: int64 (classes, classes), rows true classes, in the order of `CLASS_NAMES`.
+
+    Returns:
+        JSON-ready: `tumors_called_none` and `healthy_called_tumor`, each with `images` (of the
+        tumors, or of the healthy heads), `wrong`, `share` (null without an image) and `share_95`.
+    """
+    healthy = np.arange(len(matrix)) == NO_TUMOUR
+    cases = {"tumors_called_none": (~healthy, healthy), "healthy_called_tumor": (healthy, ~healthy)}
+    return {
+        name: _wrong(int(matrix[true][:, said].sum()), int(matrix[true].sum()))
+        for name, (true, said) in cases.items()
+    }
+
+
+def _wrong(wrong: int, images: int) -> dict[str, Any]:
+    return {
+        "images": images,
+        "wrong": wrong,
+        "share": _ratio(wrong, images),
+        "share_95": list(wilson_interval(wrong, images)),
     }
 
 

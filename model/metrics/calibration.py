@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.inference.temperature import soften
+from model.config import NO_TUMOUR
+from model.inference.temperature import softmax
 
 BINS = 15
 _RANGE = (0.05, 20.0)
@@ -22,12 +23,18 @@ Probabilities = NDArray[np.floating[Any]]
 Bin = dict[str, float | int]
 
 
-def fit_temperature(probabilities: Probabilities, labels: NDArray[np.int64]) -> float:
+def fit_temperature(
+    logits: NDArray[np.floating[Any]],
+    labels: NDArray[np.int64],
+    weights: NDArray[np.float64] | None = None,
+) -> float:
     """The temperature with the lowest negative log-likelihood.
 
     Args:
-        probabilities: Of validation images.
-        labels: Their classes.
+        logits: float (n, classes), or log-probabilities, of validation images.
+        labels: Their classes; the number of classes for a tumor whose kind is not known, of which
+            any kind is as good (the superset loss, -log(1 - p(notumor))).
+        weights: float (n,), how much each image counts; by default all the same.
 
     Returns:
         A number in [0.05, 20]; above 1 where the network was too sure.
@@ -37,15 +44,24 @@ def fit_temperature(probabilities: Probabilities, labels: NDArray[np.int64]) -> 
     """
     from scipy.optimize import minimize_scalar
 
-    _check(probabilities, labels)
-    rows = np.arange(len(labels))
+    _check(logits, labels)
 
     def loss(log_temperature: float) -> float:
-        softened = soften(probabilities, float(np.exp(log_temperature)))
-        return float(-np.log(np.maximum(softened[rows, labels], 1e-300)).mean())
+        true = true_probabilities(softmax(logits, float(np.exp(log_temperature))), labels)
+        return float(-np.average(np.log(np.maximum(true, 1e-300)), weights=weights))
 
     found = minimize_scalar(loss, bounds=tuple(np.log(_RANGE)), method="bounded")
     return float(np.exp(found.x))
+
+
+def true_probabilities(
+    probabilities: Probabilities, labels: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Probability of each image's class, or of any tumor where its kind is not known: (n,)."""
+    rows = np.flatnonzero(labels < probabilities.shape[1])
+    found = np.asarray(1 - probabilities[:, NO_TUMOUR].astype(np.float64))
+    found[rows] = probabilities[rows, labels[rows]]
+    return found
 
 
 def reliability(

@@ -1,23 +1,15 @@
 // An answer in words, in the visitor's language; the API's own are English.
 
-import { language, percent, reasonOf as why, say } from "../shared/translate.js";
+import { language, reasonOf, say, verdictOf } from "../shared/translate.js";
 
 export const titles = JSON.parse(document.getElementById("analyse").dataset.titles);
 const amount = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
-
-/** Why the network abstains; "" where it does not. */
-export const reasonOf = (answer) => why(answer, (name) => titles[name]);
-
-export const headline = ({ abstained, label }) => (abstained ? say("cannot_tell") : titles[label]);
-
-export const guessOf = ({ abstained, in_distribution: isMri, label }) =>
-  (abstained && isMri ? say("best_guess", { class: titles[label] }) : "");
 
 /** One sentence for whoever cannot see the page. */
 export const sentence = (answer) =>
   (answer.abstained
     ? say("said_unsure", { reason: reasonOf(answer) })
-    : say("analyse_said", { class: titles[answer.label], share: percent(answer.confidence) }));
+    : say("analyse_said", { verdict: verdictOf(answer) }));
 
 /** "axial 77 (0–154)", or "" where the file has one slice. */
 export function placeOf({ plane, slice, slices }) {

@@ -1,8 +1,8 @@
 // The card of one file: how far it is, what went wrong, or the answer with its picture and its slices.
 
 import { fillBars } from "../shared/bars.js";
-import { bytes, dataUrl, fieldsOf, guessOf, headline, placeOf, reasonOf, titles } from "./answer-text.js";
-import { milliseconds, percent, say } from "../shared/translate.js";
+import { bytes, dataUrl, fieldsOf, placeOf, titles } from "./answer-text.js";
+import { detailOf, headlineOf, milliseconds, percent, reasonOf, say } from "../shared/translate.js";
 import { ScanViewer } from "../shared/viewer.js";
 import { Volume } from "./volume.js";
 
@@ -89,10 +89,10 @@ export class Card {
   #show(answer) {
     this.#answered = answer;
     const field = this.field;
-    field.stamp.hidden = field.doubt.hidden = !answer.abstained;
-    field.says.textContent = headline(answer);
+    field.doubt.hidden = !answer.abstained;
+    field.says.textContent = headlineOf(answer);
+    field.kind.textContent = detailOf(answer);
     field.reason.textContent = reasonOf(answer);
-    field.guess.textContent = guessOf(answer);
     fillBars(field.bars, answer);
     field.time.textContent = milliseconds(answer.milliseconds);
     field.slice.textContent = placeOf(answer);

@@ -2,8 +2,8 @@
 
 import { fillBars } from "../shared/bars.js";
 import { colour, opacityOf } from "../shared/viewer.js";
-import { dataUrl, fieldsOf, guessOf, headline, placeOf, reasonOf, titles } from "./answer-text.js";
-import { language, say } from "../shared/translate.js";
+import { dataUrl, fieldsOf, placeOf, titles } from "./answer-text.js";
+import { detailOf, headlineOf, language, reasonOf, say } from "../shared/translate.js";
 
 const sheet = document.getElementById("sheet");
 const field = fieldsOf(sheet);
@@ -19,8 +19,8 @@ export async function print(job) {
 
 async function fill({ file, answer, model }) {
   field.date.textContent = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short" }).format(new Date());
-  field.says.textContent = headline(answer);
-  field.reason.textContent = [reasonOf(answer), guessOf(answer)].filter(Boolean).join(" ");
+  field.says.textContent = headlineOf(answer);
+  field.reason.textContent = detailOf(answer) || reasonOf(answer);
   fillBars(field.bars, answer);
   field.name.textContent = file.name;
   field.slice.textContent = placeOf(answer);

@@ -1,10 +1,10 @@
 // The table of all files, and the same as CSV and JSON: made in the browser, from what the API said.
 
-import { headline, placeOf } from "./answer-text.js";
-import { milliseconds, percent, say } from "../shared/translate.js";
+import { placeOf } from "./answer-text.js";
+import { milliseconds, percent, say, verdictOf } from "../shared/translate.js";
 
 const FIELDS = [
-  "filename", "plane", "slice", "slices", "label", "confidence", "prediction_set", "abstained", "reason",
+  "filename", "plane", "slice", "slices", "verdict", "finding", "likelihood", "tumor_probability", "kind", "label", "confidence", "prediction_set", "abstained", "reason",
   "in_distribution", "ood_score", "ood_threshold", "milliseconds",
 ];
 
@@ -28,7 +28,7 @@ export function drawRows(body, cards) {
       return row;
     }
     const read = job.answers.length;
-    cell(headline(answer), { className: answer.abstained ? "unsure" : "" });
+    cell(verdictOf(answer), { className: answer.abstained ? "unsure" : "" });
     cell(placeOf(answer) + (read > 1 ? ` ${say("slices_read", { read })}` : ""), { className: "mono" });
     for (const name of names) cell(percent(answer.probabilities[name]), { className: name === answer.label ? "number best" : "number" });
     cell(milliseconds(answer.milliseconds), { className: "number" });

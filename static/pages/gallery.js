@@ -60,6 +60,13 @@ function address(change = {}) {
 }
 
 form.querySelector("[data-show]").hidden = true; // what is chosen is shown at once
+const opener = form.querySelector("[data-filters]");
+opener.hidden = false; // the style sheet shows it where there is little room
+opener.addEventListener("click", () => {
+  const open = form.classList.toggle("is-open");
+  opener.setAttribute("aria-expanded", String(open));
+});
+form.classList.add("is-foldable");
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   go(address());

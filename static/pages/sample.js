@@ -4,7 +4,7 @@ import { fillBars } from "../shared/bars.js";
 import { gaveUp, pause, sleep } from "../shared/retry.js";
 import { mark, moveTo, onKey } from "../shared/shell.js";
 import { ScanViewer } from "../shared/viewer.js";
-import { language, milliseconds, percent, reasonOf, say } from "../shared/translate.js";
+import { detailOf, headlineOf, language, milliseconds, reasonOf, say, verdictOf } from "../shared/translate.js";
 
 const viewer = document.getElementById("viewer");
 const field = Object.fromEntries(
@@ -40,12 +40,14 @@ async function fetchJson(url, signal) {
 
 const pageUrl = (id) => `/samples/${id}${query}`;
 
-// Whether a heat map is shown is part of the address, so that a link that is shared shows it too.
-const HEAT = /^#heat(?:=(\w+))?$/;
+// The heat map is on at first. Where it is off, or of another class, the address says so, so that a link shows the same.
+const HEAT = /^#heat=(\w+)$/;
+const PLAIN = "#plain";
 
 function heatMark() {
   const { on, class: name } = scan.explained;
-  return on ? `#heat${name ? `=${name}` : ""}` : "";
+  if (!on) return PLAIN;
+  return name ? `#heat=${name}` : "";
 }
 
 function setBusy(busy) {
@@ -86,16 +88,16 @@ function centre(link) {
 }
 
 function report(answer) {
-  const { label, confidence, abstained, in_distribution: isMri } = answer.prediction;
+  const { label, abstained } = answer.prediction;
   const result = abstained ? "unsure" : label === answer.true_label ? "right" : "wrong";
-  const reason = reasonOf(answer.prediction, title);
+  const reason = reasonOf(answer.prediction);
   field.stamp.className = `stamp ${result}`;
   field.stamp.querySelector("use").setAttribute("href", `#glyph-${result}`);
   field.stamp.querySelector("span").textContent = say(result);
-  field.predicted.textContent = abstained ? say("cannot_tell") : title(label);
+  field.says.textContent = headlineOf(answer.prediction);
+  field.kind.textContent = detailOf(answer.prediction);
   field.doubt.hidden = !abstained;
   field["doubt-reason"].textContent = reason;
-  field.guess.textContent = abstained && isMri ? say("best_guess", { class: title(label) }) : "";
   field.true.textContent = title(answer.true_label);
   field.summary.textContent = bars.get(answer.true_label).dataset.summary;
   field.glyph.setAttribute("href", `#glyph-${answer.true_label}`);
@@ -104,7 +106,7 @@ function report(answer) {
   document.title = `${title(answer.true_label)}, ${answer.id} · ${viewer.dataset.project}`;
   const said = abstained
     ? say("said_unsure", { reason })
-    : say("said", { result: say(result), class: title(label), share: percent(confidence) });
+    : say("said", { result: say(result), verdict: verdictOf(answer.prediction) });
   field.announce.textContent = `${said} ${say("true_label", { class: title(answer.true_label) })}`;
 }
 
@@ -212,10 +214,13 @@ field.retry.addEventListener("click", () => show(currentId, { push: false }));
 
 /** Shows or hides the heat map as the address says. */
 function followMark() {
-  if (heatMark() === location.hash) return;
-  const found = HEAT.exec(location.hash);
-  if (found) scan.ask(bars.has(found[1]) ? found[1] : null);
-  else if (scan.explained.on) scan.toggle(false);
+  if (location.hash === PLAIN) {
+    if (scan.explained.on) scan.toggle(false);
+    return;
+  }
+  const name = HEAT.exec(location.hash)?.[1];
+  const wanted = bars.has(name) ? name : null;
+  if (!scan.explained.on || scan.explained.class !== wanted) scan.ask(wanted);
 }
 followMark();
 

@@ -20,10 +20,28 @@ export function percent(share) {
 }
 export const milliseconds = (value) => `${(value < 100 ? tenth : whole).format(value)} ms`;
 
-/** Why an answer is none, title(class) naming the classes; "" where the network does not abstain. */
-export function reasonOf({ abstained, in_distribution: isMri, prediction_set: members }, title) {
+// An answer in words: the same as the server's (model/inference/answer_text.py).
+
+/** The answer in a few words. */
+export function headlineOf({ in_distribution: isMri, finding, likelihood }) {
+  if (!isMri) return say("not_mri");
+  return say(finding ? `${finding}_${likelihood.replace(" ", "_")}` : "cannot_tell");
+}
+
+/** The kind of a tumor that was found, clear or not; "" without one. */
+export function detailOf({ finding, prediction_set: members }) {
+  if (finding !== "tumor") return "";
+  const [first, ...others] = members.map((name) => say(`kind_${name}`));
+  if (!others.length) return say("kind", { kind: first });
+  return say("unclear", { first, others: others.reduce((left, right) => say("or", { left, right })) });
+}
+
+/** Why the network abstains; "" where it does not. */
+export function reasonOf({ abstained, in_distribution: isMri, prediction_set: members }) {
   if (!abstained) return "";
   if (!isMri) return say("not_a_brain");
-  const names = members.map(title);
-  return say("between", { others: names.slice(0, -1).join(", "), last: names.at(-1) });
+  return say("undecided", { kind: say(`kind_${members.find((name) => name !== "notumor")}`) });
 }
+
+/** Headline and detail. */
+export const verdictOf = (answer) => `${headlineOf(answer)}. ${detailOf(answer)}`.trim();

@@ -24,10 +24,42 @@ def test_from_the_gallery_to_a_sample_and_back(open_page: Callable[..., Page]) -
     expect(page.locator(".film")).to_have_count(6)
     page.locator("#s-meningioma-00").click()
     expect(page).to_have_url(at("/samples/meningioma-00"))
-    expect(page.locator("[data-field=predicted]")).to_have_text("Meningioma")
+    expect(page.locator("[data-field=kind]")).to_have_text("Kind: meningioma.")
     expect(page.locator(".scan-tools")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page).to_have_url(at("/#s-meningioma-00"))
+
+
+def test_browse_opens_with_an_image_its_answer_and_its_heat_map(
+    open_page: Callable[..., Page],
+) -> None:
+    for width, height in ((1280, 900), (390, 844)):
+        page = open_page("/", viewport={"width": width, "height": height})
+        lead = page.locator("#lead")
+        expect(lead.locator("[data-field=says]")).to_have_text("Tumor: likely")
+        expect(lead.locator("[data-field=kind]")).to_have_text("Kind: glioma.")
+        expect(lead.locator(".scan-heat")).to_be_visible()
+        box = lead.locator(".scan-image").bounding_box()
+        assert box
+        assert box["y"] + box["height"] <= height  # the first screen shows it whole
+        assert box["height"] > 300
+    expect(lead.locator(".lead-strip img")).to_have_count(5)
+    page.keyboard.press("h")
+    expect(lead.locator(".scan-heat")).to_be_hidden()
+    lead.get_by_role("link", name="Open this image").click()
+    expect(page).to_have_url(at("/samples/glioma-00"))
+
+
+def test_on_a_phone_the_filters_are_behind_one_control(open_page: Callable[..., Page]) -> None:
+    page = open_page("/", viewport={"width": 390, "height": 844})
+    filters = page.get_by_role("navigation", name="Filters")
+    expect(filters).to_be_hidden()
+    opener = page.get_by_role("button", name="Filter and order")
+    opener.click()
+    expect(opener).to_have_attribute("aria-expanded", "true")
+    filters.get_by_role("link", name="Wrong 2").click()
+    expect(page.locator(".film")).to_have_count(2)
+    expect(filters).to_be_visible()
 
 
 def test_filters(open_page: Callable[..., Page]) -> None:
@@ -194,7 +226,7 @@ def test_arrows_walk_the_filter_in_place(open_page: Callable[..., Page]) -> None
     page.keyboard.press("ArrowRight")
     expect(page).to_have_url(at("/samples/pituitary-01?result=wrong"))
     expect(page.locator("[data-field=report]")).to_have_attribute("aria-busy", "false")
-    expect(page.locator("[data-field=predicted]")).to_have_text("No tumor")
+    expect(page.locator("[data-field=says]")).to_have_text("Probably no tumor")
     expect(page.locator("[data-field=true]")).to_have_text("Pituitary tumor")
     expect(page.locator("[data-field=stamp]")).to_have_text("Wrong")
     expect(page.locator("[data-field=position]")).to_have_text("2 of 2")
@@ -206,13 +238,13 @@ def test_arrows_walk_the_filter_in_place(open_page: Callable[..., Page]) -> None
         "src", re.compile("^/images/pituitary-01")
     )
     expect(page.locator("[data-field=announce]")).to_have_text(
-        "Wrong: the network says No tumor, 75.0 %. The label is Pituitary tumor."
+        "Wrong: the network says: Probably no tumor. The label is Pituitary tumor."
     )
     page.keyboard.press("ArrowLeft")
     expect(page).to_have_url(at("/samples/glioma-01?result=wrong"))
     page.go_back()
     expect(page).to_have_url(at("/samples/pituitary-01?result=wrong"))
-    expect(page.locator("[data-field=predicted]")).to_have_text("No tumor")
+    expect(page.locator("[data-field=says]")).to_have_text("Probably no tumor")
     assert page.evaluate("window.sameDocument") is True
 
 
@@ -229,7 +261,7 @@ def test_links_buttons_and_strip_swap_in_place(open_page: Callable[..., Page]) -
     page.get_by_role("link", name="Next").click()
     expect(page.locator("[data-field=id]")).to_have_text("glioma-01")
     page.locator(".roll [data-id=pituitary-00]").click()
-    expect(page.locator("[data-field=predicted]")).to_have_text("Pituitary tumor")
+    expect(page.locator("[data-field=kind]")).to_have_text("Kind: pituitary tumor.")
     expect(page.locator(".roll [aria-current]")).to_have_attribute("data-id", "pituitary-00")
     page.keyboard.press("r")
     expect(page.locator("[data-field=id]")).not_to_have_text("pituitary-00")
@@ -244,7 +276,7 @@ def test_loading_state_and_failure(open_page: Callable[..., Page]) -> None:
     report = page.locator("[data-field=report]")
     expect(report).to_have_attribute("aria-busy", "true")
     expect(page.locator(".waiting")).to_be_visible()
-    expect(page.locator("[data-field=predicted]")).to_be_hidden()
+    expect(page.locator("[data-field=says]")).to_be_hidden()
     held[0].fulfill(
         status=200,
         content_type="application/problem+json",
@@ -254,7 +286,7 @@ def test_loading_state_and_failure(open_page: Callable[..., Page]) -> None:
     page.unroute("**/glioma-01/prediction")
     page.get_by_role("button", name="Try again").click()
     expect(report).to_have_attribute("aria-busy", "false")
-    expect(page.locator("[data-field=predicted]")).to_have_text("Meningioma")
+    expect(page.locator("[data-field=kind]")).to_have_text("Kind: meningioma.")
     expect(page.locator(".failed")).to_be_hidden()
 
 
@@ -317,10 +349,10 @@ def test_without_javascript_everything_works(open_page: Callable[..., Page]) -> 
     page.get_by_role("link", name="Right 4").click()
     expect(page.locator(".film")).to_have_count(4)
     page.locator("#s-glioma-00").click()
-    expect(page.locator("[data-field=predicted]")).to_have_text("Glioma")
+    expect(page.locator("[data-field=kind]")).to_have_text("Kind: glioma.")
     page.get_by_role("link", name="Next").click()
     expect(page).to_have_url(at("/samples/meningioma-00?result=right"))
-    expect(page.locator("[data-field=predicted]")).to_have_text("Meningioma")
+    expect(page.locator("[data-field=kind]")).to_have_text("Kind: meningioma.")
     expect(page.locator("[data-field=stamp]")).to_have_text("Right")
     page.get_by_role("link", name="Random", exact=True).click()
     expect(page).to_have_url(re.compile(r"/samples/[a-z]+-00\?result=right$"))

@@ -33,7 +33,7 @@ def test_a_sample_is_asked_for_again(browser_page: Callable[..., Page]) -> None:
     waiting = page.locator("[data-field=waiting]")
     expect(waiting).to_have_text("The server is busy. It is asked again in 2 seconds.")
     expect(waiting).to_be_visible()
-    expect(page.locator("[data-field=predicted]")).to_have_text("Meningioma")
+    expect(page.locator("[data-field=kind]")).to_have_text("Kind: meningioma.")
     expect(waiting).to_be_hidden()
     assert len(asked) == 2
 

@@ -69,7 +69,8 @@ def test_classify_prints_a_json_line_for_each_image(picture: Path, exported: Pat
     expected = Classifier.load(model).predict(load_image(picture))
     for line in lines:
         assert set(line) == {
-            "path", "sha256", "plane", "slice", "label", "confidence", "probabilities",
+            "path", "sha256", "plane", "slice", "verdict", "finding", "likelihood",
+            "tumor_probability", "kind", "label", "confidence", "probabilities",
             "milliseconds", "prediction_set", "abstained", "reason", "in_distribution",
             "ood_score", "ood_threshold", "error", "model_sha256",
         }  # fmt: skip
@@ -342,7 +343,6 @@ def test_int8_is_calibrated_on_training_images_as_validation_images_have_it(
     np.testing.assert_array_equal(asked["training"], parts.training.images)
     assert parts.validation is not None
     np.testing.assert_array_equal(asked["judges"], parts.validation.images)
-    assert asked["mirrored"] is True
     assert json.loads((out / "metadata.json").read_text())["calibration_images"] == 3
 
 
@@ -361,7 +361,7 @@ def test_export_writes_the_files_of_a_run(
     metadata = json.loads((out / "metadata.json").read_text())
     assert printed == metadata["files"]
     assert metadata["training"] == {"config": {"epochs": 3}}
-    assert metadata["mirrored_averaging"] is True
+    assert metadata["outputs"] == "logits"
     assert (out / "history.csv").read_text() == "epoch\n1\n"
     image = to_float(smooth_images(1, seed=3)[0])
     classifier = Classifier.load(out / "brain_tumor_cnn.tflite", calibrated=False)

@@ -9,6 +9,8 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate
 
 from model.config import CLASS_NAMES
+from model.inference.answer_text import KINDS
+from model.inference.trust import NO_TUMOR, TUMOR
 from model.reading.scan import PLANES
 from web.pages.selection import MAX_SEARCH, RESULTS, SORTS, SURENESS, FilterError
 
@@ -153,6 +155,29 @@ class PreviewSchema(Schema):
 class AnswerSchema(Schema):
     """What the network says of one image. For learning and research, not for diagnosis."""
 
+    verdict = fields.String(
+        required=True,
+        metadata=_said("The answer in words.", "Tumor: very likely. Kind: glioma."),
+    )
+    finding = fields.String(
+        required=True, allow_none=True, validate=validate.OneOf((TUMOR, NO_TUMOR)),
+        metadata=_said("Whether there is a tumor; null where the network abstains."),
+    )  # fmt: skip
+    likelihood = fields.String(
+        required=True, allow_none=True, validate=validate.OneOf(("very likely", "likely")),
+        metadata=_said(
+            "How probable the finding is: very likely from a probability of 0.95; null without a "
+            "finding."
+        ),
+    )  # fmt: skip
+    tumor_probability = fields.Float(
+        required=True, validate=validate.Range(0, 1),
+        metadata=_said("Calibrated probability of any tumor: 1 minus that of `notumor`."),
+    )  # fmt: skip
+    kind = fields.String(
+        required=True, allow_none=True, validate=validate.OneOf(tuple(KINDS)),
+        metadata=_said("The kind of tumor that was found, where it is clear; else null."),
+    )  # fmt: skip
     label = fields.String(
         required=True, validate=validate.OneOf(CLASS_NAMES),
         metadata=_said("The most probable class, also where the network abstains."),
@@ -163,15 +188,21 @@ class AnswerSchema(Schema):
     )  # fmt: skip
     probabilities = fields.Dict(
         keys=fields.String(), values=fields.Float(validate=validate.Range(0, 1)), required=True,
-        metadata=_said("Calibrated probability of each class; they add up to 1."),
+        metadata=_said(
+            "Calibrated probability of each class; they add up to 1. None is larger than the "
+            "calibration data bear out."
+        ),
     )  # fmt: skip
     prediction_set = fields.List(
         fields.String(validate=validate.OneOf(CLASS_NAMES)), required=True,
-        metadata=_said("The classes that remain plausible, the most probable first."),
+        metadata=_said(
+            "The classes that remain plausible, the most probable first: of a tumor that was found "
+            "its plausible kinds."
+        ),
     )  # fmt: skip
     abstained = fields.Boolean(
         required=True,
-        metadata=_said("Whether the answer should not be relied on."),
+        metadata=_said("Whether there is no finding to rely on."),
     )
     reason = fields.String(
         required=True, allow_none=True, metadata=_said("Why it abstains, in words.")

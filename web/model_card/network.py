@@ -14,7 +14,7 @@ from model.config import CLASS_NAMES
 from web.model_card.charts import Frame, diagram, line_chart
 from web.model_card.figures import Score, by_class, maybe, optional, score
 from web.model_card.reports import MissingFigureError, Reports
-from web.model_card.results import grouped
+from web.model_card.results import grouped, others
 
 CURVES = {"loss": ("loss", "val_loss"), "accuracy": ("accuracy", "val_accuracy")}
 CURVE_FRAME = Frame(400, 230, 46, 14, 304, 196)
@@ -38,6 +38,7 @@ def facts(reports: Reports) -> Mapping[str, Any]:
         "copied": int(evaluation["sets"]["test_images_with_copy_in_training"]),
         "grouped": optional(lambda: grouped(evaluation["protocols"]["grouped"])),
         "answered": optional(lambda: _answered(evaluation)),
+        "others": optional(lambda: others(reports)),
         "milliseconds": optional(
             lambda: float(reports["serving"]["median"]["milliseconds_per_inference"])
         ),
@@ -45,8 +46,8 @@ def facts(reports: Reports) -> Mapping[str, Any]:
 
 
 def _answered(evaluation: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = evaluation["ood"]["sets"]["test_unseen"]
-    return {"share": float(found["answered"]), "right": maybe(found["accuracy_of_answered"])}
+    found = evaluation["finding"]["sets"]["test_unseen"]
+    return {"share": float(found["answered"]), "right": maybe(found["right_of_answered"])}
 
 
 def use(reports: Reports) -> Mapping[str, Any]:

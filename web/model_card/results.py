@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from model.evaluation.scores import is_brief
+from model.metrics.accuracy import missed_and_alarms
 from web.model_card.figures import maybe, optional, score
 from web.model_card.reports import Reports
 
@@ -41,6 +44,7 @@ def _runs(protocol: str, runs: Mapping[str, Any]) -> list[Mapping[str, Any]]:
             "protocol": protocol.removesuffix("_brief"),
             "brief": is_brief(run),
             "score": score(run["test"]),
+            "wrong": missed_and_alarms(np.array(run["test"]["confusion"])),
             "seed": run["seed"] if several else None,
         }
         for run in found["runs"]
@@ -52,11 +56,37 @@ def grouped(found: Mapping[str, Any]) -> Mapping[str, Any]:
     return {
         "brief": is_brief(found["runs"][0]),
         "score": score(found["pooled"]),
+        "wrong": missed_and_alarms(np.array(found["pooled"]["confusion"])),
         "done": len(found["runs"]),
         "wanted": int(found["folds_wanted"]),
         "folds": {str(run["protocol"]): score(run["test"]) for run in found["runs"]},
         "accuracy": (float(found["accuracy"]), maybe(found["accuracy_sd"])),
         "balanced": (float(found["balanced_accuracy"]), maybe(found["balanced_accuracy_sd"])),
+    }
+
+
+OTHERS = (
+    "sensitivity", "specificity", "auroc", "missed_with_certainty", "kept", "answered",
+    "right_of_answered", "ece",
+)  # fmt: skip
+"""Figures of each collection, as `model.evaluation.other_collections` calls them."""
+
+
+def others(reports: Reports) -> Mapping[str, Any]:
+    """People of other collections: by collection, and the means over the collections."""
+    found = reports["evaluation"]["other_collections"]
+    mean, intervals = found["mean"], found["mean_95"]
+    return {
+        "images": int(found["images"]),
+        "people": int(found["people"]),
+        "sets": {
+            name: {key: maybe(row[key]) for key in OTHERS}
+            | {"images": int(row["images"]), "people": int(row["people"])}
+            for name, row in found["sets"].items()
+        },
+        "mean": {key: maybe(mean[key]) for key in (*OTHERS, "balanced")},
+        "balanced": float(mean["balanced"]),
+        "interval": tuple(float(end) for end in intervals["balanced"]),
     }
 
 

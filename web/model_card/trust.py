@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from model.config import CLASS_NAMES
 from model.evaluation.scores import is_brief
+from model.metrics.accuracy import missed_and_alarms
 from web.model_card.charts import Frame, reliability
-from web.model_card.figures import maybe, optional, score
+from web.model_card.figures import maybe, optional
 from web.model_card.reports import Reports
 from web.model_card.results import PROTOCOLS, SETS
 
@@ -76,41 +79,48 @@ def _calibrated(report: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def abstaining(reports: Reports) -> Mapping[str, Any]:
     evaluation = reports["evaluation"]
-    conformal, ood = evaluation["conformal"], evaluation["ood"]
-    rows = {name: _abstained(evaluation, name) for name in SETS if name in ood["sets"]}
+    finding, kinds = evaluation["finding"], evaluation["kinds"]
+    rows = {name: _abstained(evaluation, name) for name in SETS if name in finding["sets"]}
     return {
-        "wanted": float(conformal["coverage_wanted"]),
+        "threshold": float(finding["threshold"]),
+        "wanted": float(finding["right_wanted"]),
+        "kind": float(kinds["threshold"]),
+        "very_likely": float(finding["very_likely"]),
+        "ceiling": float(evaluation["calibration"]["ceiling"]),
         "sets": rows,
         "unseen": rows.get("test_unseen"),
+        "words": optional(lambda: _words(evaluation["other_collections"]["finding"])),
         "others": optional(lambda: other_pictures(reports)),
     }
 
 
-def _abstained(evaluation: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    ood, sets = evaluation["ood"]["sets"][name], evaluation["conformal"]["sets"][name]
-    covered = {
-        label: float(value)
-        for label, value in sets["coverage_of_class"].items()
-        if value is not None
+def _words(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """How often a finding was right that was said to be very likely, or likely."""
+    return {
+        word: {"images": int(row["images"]), "right": maybe(row["right"])}
+        for word, row in found["words"].items()
     }
-    least = min(covered, key=lambda label: covered[label])
-    images, answered = int(ood["images"]), float(ood["answered"])
-    right = maybe(ood["accuracy_of_answered"])
+
+
+def _abstained(evaluation: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    finding, kinds = evaluation["finding"]["sets"][name], evaluation["kinds"]["sets"][name]
+    images, answered = int(finding["images"]), float(finding["answered"])
+    right = maybe(finding["right_of_answered"])
     answers = round(images * answered)
     correct = round(answers * (right or 0.0))
+    wrong = missed_and_alarms(np.array(evaluation["files"]["litert"][name]["confusion"]))
     return {
         "images": images,
-        "kept": float(ood["kept"]),
+        "kept": float(evaluation["ood"]["sets"][name]["kept"]),
         "answered": answered,
         "accuracy": right,
-        "of_all": score(evaluation["files"]["litert"][name]).accuracy,
+        "of_all": 1 - sum(row["wrong"] for row in wrong.values()) / images,
         "silent": images - answers,
         "right": correct,
         "wrong": answers - correct,
         "widths": (correct / images, (answers - correct) / images, 1 - answers / images),
-        "coverage": float(sets["coverage"]),
-        "least": (least, covered[least]),
-        "size": float(sets["mean_set_size"]),
+        "clear": maybe(kinds["clear"]),
+        "right_of_clear": maybe(kinds["right_of_clear"]),
     }
 
 

@@ -32,7 +32,7 @@ SUMMARIES: dict[str, LazyString] = {
 }
 RULE_TEXT = _l(  # model.inference.trust.RULE, written out for the translators
     "The network abstains when the picture does not look like a brain MRI to it, "
-    "or when more than one answer remains plausible."
+    "or when it cannot tell whether there is a tumor."
 )
 NOTICES = (  # of the galleries that data/samples.py makes, for the translators
     N_(
@@ -78,6 +78,21 @@ def titles_json(titles: dict[str, LazyString]) -> str:
 
 def _tenths(value: float) -> str:
     return str(format_decimal(value, "#,##0.0"))  # in the visitor's language: 12.5 or 12,5
+
+
+def headline(prediction: Prediction) -> str:
+    """The answer in a few words."""
+    return answer_text.headline(prediction, _)
+
+
+def detail(prediction: Prediction) -> str:
+    """The kind of a tumor that was found, clear or not; "" without one."""
+    return answer_text.detail(prediction, _)
+
+
+def verdict(prediction: Prediction) -> str:
+    """Headline and detail."""
+    return answer_text.verdict(prediction, _)
 
 
 def reason(prediction: Prediction) -> str | None:
@@ -140,6 +155,8 @@ def register_display(app: Flask) -> None:
     app.add_template_filter(milliseconds)
     app.add_template_filter(whole_number, "decimal")
     app.add_template_filter(titles_json)
+    app.add_template_filter(headline)
+    app.add_template_filter(detail)
     app.add_template_filter(reason)
     app.add_template_filter(said)
     app.add_template_filter(plane_name)

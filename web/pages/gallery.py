@@ -10,9 +10,13 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from model.config import CLASS_NAMES
+from model.inference.classifier import Prediction
 from web.pages.selection import RESULTS, SURENESS, Filters, neighbours, select
 from web.service.samples import Sample
 from web.service.state import State, current_state, place
+
+STRIP = 8
+"""Images beside the opened one."""
 
 blueprint = Blueprint("pages", __name__)
 
@@ -23,6 +27,7 @@ def gallery() -> str:
     state = current_state()
     filters = Filters.parse(request.args)
     chosen = select(state.gallery, state.predictions, filters)
+    lead, found, strip = _opened(state)
     names = CLASS_NAMES if filters.sort is None else ("",)  # sorted samples hang on one sheet
     groups = {name: [s for s in chosen if name in ("", s.true_label)] for name in names}
     return render_template(
@@ -30,6 +35,9 @@ def gallery() -> str:
         filters=filters,
         groups={name: members for name, members in groups.items() if members},
         chosen=chosen,
+        lead=lead,
+        found=found,
+        strip=strip,
         scores={name: _score(state, Filters(label=name)) for name in CLASS_NAMES},
         total=_score(state, Filters()),
         counts=_counts(state, filters),
@@ -85,6 +93,21 @@ def pages_are_fresh(response: Response) -> Response:
     if response.mimetype == "text/html":
         response.headers.setdefault("Cache-Control", "no-cache")
     return response
+
+
+def _opened(state: State) -> tuple[Sample | None, Prediction | None, list[Sample]]:
+    """The image that the first screen shows, its answer, and a few others.
+
+    The first one in which a tumor was found and rightly named; any first one until it is read.
+    """
+    samples = list(state.gallery.samples.values())
+    known = [(sample, state.predictions.peek(sample)) for sample in samples]
+    lead, found = next(
+        ((s, p) for s, p in known if p is not None and p.kind == s.true_label),
+        known[0] if known else (None, None),
+    )
+    others = [sample for sample in samples if sample is not lead]
+    return lead, found, others[:: max(1, len(others) // STRIP)][:STRIP]
 
 
 def _url(endpoint: str, filters: Filters, **values: Any) -> str:

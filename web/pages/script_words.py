@@ -10,7 +10,7 @@ from __future__ import annotations
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
-from model.inference.answer_text import BETWEEN, NOT_AN_MRI
+from model.inference import answer_text
 
 ADVICE: dict[str, LazyString] = {
     "damaged": _l(
@@ -43,11 +43,19 @@ WORDS: dict[str, LazyString] = {
     "right": _l("Right"),
     "wrong": _l("Wrong"),
     "unsure": _l("Can't tell"),
-    "cannot_tell": _l("I can't tell"),
-    "best_guess": _l("Its best guess would be %(class)s."),
-    "not_a_brain": _l(NOT_AN_MRI),
-    "between": _l(BETWEEN),
-    "said": _l("%(result)s: the network says %(class)s, %(share)s."),
+    "cannot_tell": _l(answer_text.CANNOT_TELL),
+    "not_mri": _l(answer_text.NOT_MRI),
+    **{
+        f"{finding}_{likelihood.replace(' ', '_')}": _l(text)
+        for (finding, likelihood), text in answer_text.HEADLINES.items()
+    },
+    **{f"kind_{name}": _l(text) for name, text in answer_text.KINDS.items()},
+    "kind": _l(answer_text.KIND),
+    "unclear": _l(answer_text.UNCLEAR),
+    "or": _l(answer_text.OR),
+    "not_a_brain": _l(answer_text.NOT_AN_MRI),
+    "undecided": _l(answer_text.UNDECIDED),
+    "said": _l("%(result)s: the network says: %(verdict)s"),
     "said_unsure": _l("The network can't tell. %(reason)s"),
     "true_label": _l("The label is %(class)s."),
     "not_stated": _l("not stated"),
@@ -73,7 +81,7 @@ WORDS: dict[str, LazyString] = {
     "place_bottom": _l("bottom"),
     "place_bottom_right": _l("bottom right"),
     # the page for one's own images
-    "analyse_said": _l("the network says %(class)s, %(share)s."),
+    "analyse_said": _l("the network says: %(verdict)s"),
     "slice_place": _l("%(plane)s %(slice)s (0–%(last)s)"),
     "size_bytes": _l("%(size)s bytes"),
     "size_kib": _l("%(size)s KiB"),

@@ -151,22 +151,51 @@ def test_calibration_by_protocol_leaves_out_what_was_not_measured() -> None:
     assert rows[3][1:5] == ["322", "1.23", "4.0%", "2.0%"]
 
 
-def test_trust_names_the_class_that_is_covered_least() -> None:
+def test_trust_tells_findings_and_kinds() -> None:
     before, after = {"ece": 0.03, "brier": 0.2}, {"ece": 0.01, "brier": 0.1}
-    conformal = {
-        "coverage": 0.97, "coverage_of_class": {"glioma": 0.99, "notumor": 0.94, "x": None},
-        "mean_set_size": 1.05,
-    }  # fmt: skip
-    ood = {"kept": 0.99, "answered": 0.0, "accuracy_of_answered": None}
+    finding = {"answered": 0.9, "right_of_answered": 0.955}
+    kinds = {"clear": 0.5, "right_of_clear": None}
     evaluation = {
         "calibration": {"sets": {"test": {"before": before, "after": after}}},
-        "conformal": {"sets": {"test": conformal}},
-        "ood": {"sets": {"test": ood}},
+        "finding": {"sets": {"test": finding}},
+        "kinds": {"sets": {"test": kinds}},
+        "ood": {"sets": {"test": {"kept": 0.99}}},
     }
     (row,) = cells(tables.trust(evaluation))[1:]
-    assert row[1:] == [
-        "3.0%", "1.0%", "0.100", "97.0%", "notumor 94.0%", "1.05", "99.0%", "0.0%", "none",
+    assert row[1:] == ["3.0%", "1.0%", "0.100", "99.0%", "90.0%", "95.50%", "50.0%", "none"]
+
+
+def test_other_collections_end_with_their_mean() -> None:
+    figures: dict[str, float | None] = dict.fromkeys(tables.OTHER, 0.5)
+    healthy = figures | {"sensitivity": None, "images": 10, "people": 3}
+    mean = figures | {"auroc": None}
+    evaluation = {
+        "other_collections": {
+            "images": 30, "people": 9, "sets": {"old-t1": healthy},
+            "mean": mean, "mean_95": {key: [0.4, 0.61] for key in figures},
+        }
+    }  # fmt: skip
+    rows = cells(tables.other_collections(evaluation))[1:]
+    assert rows[0] == ["old-t1", "10 of 3", "none", *["50.0%"] * 6]
+    assert rows[1][:3] == ["**mean over sets**", "30 of 9", "**50.0%** (40% to 61%)"]
+    assert rows[1][4] == "none"
+
+
+def test_the_two_numbers_of_each_protocol() -> None:
+    matrix = [[8, 1, 1, 0], [2, 7, 3, 0], [1, 0, 18, 1], [0, 0, 0, 5]]
+    test = {"confusion": matrix}
+    evaluation = {
+        "protocols": {
+            "grouped": {"pooled": test},
+            "clean": {"runs": [{"seed": 3, "test": test}]},
+        }
+    }
+    rows = cells(tables.missed_and_alarms(evaluation))[1:]
+    assert rows[0] == [
+        "grouped: new patients", "14.8% (4 of 27; 95%: 6% to 32%)",
+        "10.0% (2 of 20; 95%: 3% to 30%)",
     ]  # fmt: skip
+    assert rows[1][0].endswith("seed 3")
 
 
 def test_refusals_add_up_held_out_sources_by_kind() -> None:

@@ -137,7 +137,7 @@ def test_summary_counts_by_kind() -> None:
 
 def prediction(label: str = "glioma") -> Prediction:
     shares = {"glioma": 0.7, "meningioma": 0.1, "notumor": 0.1, "pituitary": 0.1}
-    return Prediction(label, 0.7, shares, 1.0, (label,), False, True, 0.5, 1.5)
+    return Prediction(label, 0.7, shares, 1.0, (label,), True, 0.5, 1.5)
 
 
 def body_of(entry: dict[str, Any], *, sample: bool = False) -> bytes:

@@ -38,7 +38,7 @@ from model.batch.store import Store
 from model.batch.tables import FORMATS, read_rows, write_rows
 from model.batch.worker import Job
 from model.config import CLASS_NAMES
-from model.inference.answer_text import NOT_AN_MRI, reason
+from model.inference.answer_text import NOT_AN_MRI, reason, verdict
 from model.inference.classifier import DEFAULT_MODEL_PATH, Classifier, ModelFileError, Prediction
 from model.preprocessing import load_image, prepare
 from model.reading.open_scan import read_scan
@@ -435,11 +435,12 @@ def test_the_listing_is_not_read_far_ahead(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_the_reason_is_the_pages(web_app: Flask, inside: bool, members: tuple[str, ...]) -> None:
     shares = dict.fromkeys(CLASS_NAMES, 0.25)
-    abstained = not inside or len(members) > 1
-    found = Prediction("glioma", 0.25, shares, 1.0, members, abstained, inside, 0.5, 1.0)
+    found = Prediction("glioma", 0.25, shares, 1.0, members, inside, 0.5, 1.0)
     with web_app.test_request_context("/", headers={"Accept-Language": "en"}):
         assert reason(found) == display.reason(found)
+        assert verdict(found) == display.verdict(found)
     assert (reason(found) == NOT_AN_MRI) == (not inside)
+    assert (verdict(found) == "Not a brain MRI.") == (not inside)
 
 
 def test_lines_on_standard_output_have_the_time_of_each(

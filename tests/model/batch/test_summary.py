@@ -33,6 +33,8 @@ def row(confidence: float = 0.9, **changes: Any) -> dict[str, Any]:
     shares = {f"probability_{name}": (1 - confidence) / 3 for name in CLASS_NAMES}
     known = {
         "path": str(SAMPLES[0]), "sha256": "a" * 64, "plane": None, "slice": None,
+        "verdict": "Tumor: likely. Kind: glioma.", "finding": "tumor", "likelihood": "likely",
+        "tumor_probability": confidence, "kind": "glioma",
         "label": "glioma", "confidence": confidence, **shares, "prediction_set": ["glioma"],
         "abstained": False, "reason": None, "in_distribution": True, "ood_score": 0.5,
         "ood_threshold": 1.0, "error": None, "model_sha256": "b" * 64,

@@ -19,6 +19,7 @@ from model.metrics.accuracy import (
     cross_entropy,
     evaluate,
     evaluate_confusion,
+    missed_and_alarms,
     wilson_interval,
 )
 from tests.model_helpers import smooth_images
@@ -84,6 +85,18 @@ def test_a_class_that_is_never_predicted_has_no_precision_and_no_recall() -> Non
     found = evaluate(np.array([[0.9, 0.1]]), np.array([1]), ("a", "b"))
     assert found["classes"]["b"] == {"precision": None, "recall": 0.0, "f1": 0.0, "support": 1}
     assert found["classes"]["a"] == {"precision": 0.0, "recall": None, "f1": 0.0, "support": 0}
+
+
+def test_what_a_clinician_asks_for() -> None:
+    matrix = np.array([[8, 1, 1, 0], [2, 7, 3, 0], [1, 0, 18, 1], [0, 0, 0, 5]])
+    found = missed_and_alarms(matrix)
+    assert found["tumors_called_none"] == {
+        "images": 27, "wrong": 4, "share": 4 / 27, "share_95": list(wilson_interval(4, 27)),
+    }  # fmt: skip
+    assert found["healthy_called_tumor"] == {
+        "images": 20, "wrong": 2, "share": 0.1, "share_95": list(wilson_interval(2, 20)),
+    }  # fmt: skip
+    assert missed_and_alarms(np.diag([1, 1, 0, 1]))["healthy_called_tumor"]["share"] is None
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from data.dataset.protocols import Parts
 from model.config import CLASS_NAMES
 from model.evaluation import report, scores
 from model.evaluation.scores import read_scores, score_run, summarise, write_score
-from model.inference.temperature import soften
+from model.inference.temperature import log_probabilities, soften
 from model.metrics.accuracy import evaluate
 from model.metrics.calibration import (
     brier_score,
@@ -83,7 +83,7 @@ def test_a_score_tells_the_calibration_on_the_test_images(run: Path) -> None:
     score = score_run(run, Path("data"))
     probabilities = report.keras_predictor(run / "model.keras", mirrored=True)
     answers = {name: probabilities(getattr(PARTS, name).images) for name in ("validation", "test")}
-    temperature = fit_temperature(answers["validation"], PARTS.validation.labels)
+    temperature = fit_temperature(log_probabilities(answers["validation"]), PARTS.validation.labels)
     assert score["temperature"] == pytest.approx(temperature)
     assert abs(temperature - 1) > 0.05  # so that before and after are told apart
     found = score["test"]["calibration"]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from data.dataset.collections import Collections
 from data.dataset.image_set import ImageSet
 from model.evaluation.trust_report import trust_sections
 from model.export import fit_trust
@@ -42,11 +43,8 @@ class Stub:
         self.calls += 1
         scores = self.rng.standard_normal(4)
         scores[label] += 3
-        powers = np.exp(scores)
         cells = image.reshape(8, 28, 8, 28).mean(axis=(1, 3)).ravel()
-        return SimpleNamespace(
-            probabilities=(powers / powers.sum()).astype(np.float32), features=cells @ self.mixing
-        )
+        return SimpleNamespace(logits=scores.astype(np.float32), features=cells @ self.mixing)
 
 
 @pytest.fixture
@@ -64,15 +62,60 @@ def test_constants_keep_validation_images_and_cover_each_class() -> None:
     training, validation = images(120, 1), images(120, 2)
     trust, summary = fit_trust.fit_trust(stub, training, validation)  # type: ignore[arg-type]
     assert summary["images"] == {
-        "training": 120, "validation": 120, "phantoms_fitted": 8, "phantoms_checked": 20,
+        "training": 120, "validation": 120, "other_training": 0, "other_validation": 0,
+        "phantoms_fitted": 8, "phantoms_checked": 20,
     }  # fmt: skip
     assert 0.3 < trust.temperature < 2
-    assert ((trust.set_thresholds > 0) & (trust.set_thresholds < 1)).all()
+    assert 0.85 < trust.ceiling <= 1 - 1 / 62
+    assert 0.8 <= trust.finding_threshold < 1
+    assert 0 < trust.kind_threshold <= 0.15
     _, features = fit_trust.network_outputs(stub, validation.images)  # type: ignore[arg-type]
     assert (trust.scores(features) <= trust.ood_threshold).mean() >= 0.99
     assert trust.scores(features + 10).min() > trust.ood_threshold
     assert summary["ood_threshold"] == trust.ood_threshold
     assert json.dumps(summary)
+
+
+@pytest.mark.usefixtures("few_phantoms")
+def test_people_of_other_collections_take_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the report do not: their part is never asked for."""
+    asked: list[str] = []
+
+    def part(name: str) -> Collections:
+        asked.append(name)
+        return collection(48 if name == "training" else 30, name)
+
+    others = SimpleNamespace(part=part)
+    stub = Stub()
+    training, validation = images(80, 1), images(80, 2)
+    trust, summary = fit_trust.fit_trust(stub, training, validation, others)  # type: ignore[arg-type]
+    assert asked == ["training", "validation"]
+    assert summary["images"]["other_training"] == 48
+    assert summary["images"]["other_validation"] == 30
+    assert summary["other_people_validation"] == 15
+    alone, _ = fit_trust.fit_trust(Stub(), training, validation)  # type: ignore[arg-type]
+    assert not np.array_equal(trust.mean, alone.mean)
+    assert trust.temperature != alone.temperature
+    assert summary["temperature"] == trust.temperature
+
+
+def test_a_large_group_does_not_drown_a_small_one() -> None:
+    held = [images(200, 1), collection(30, "validation")]
+    weights = fit_trust.even_weights(held)
+    tumor = held[0].labels != 2
+    assert weights[:200][tumor] == pytest.approx(50 / 150)  # tumors of the dataset
+    assert weights[:200][~tumor] == pytest.approx(1)
+    assert weights[200:] == pytest.approx(1)
+
+
+def collection(n: int, name: str) -> Collections:
+    """Half tumors of unknown kind, half healthy, two images of each person."""
+    labels = np.repeat([4, 2], n // 2).astype(np.int64)
+    kinds = {4: "tumor", 2: "notumor"}
+    names = tuple(f"web/{kinds[label]}/{row // 2}-{row}.png" for row, label in enumerate(labels))
+    found = images(n, len(name))
+    masks = np.zeros((n, 224, 224), np.uint8)
+    return Collections(found.images, labels, masks, np.ones(n, np.bool_), names, "0")
 
 
 def test_writing_names_the_file_and_keeps_the_rest(tmp_path: Path) -> None:
@@ -85,18 +128,17 @@ def test_writing_names_the_file_and_keeps_the_rest(tmp_path: Path) -> None:
     assert metadata["files"]["trust.npz"]["sha256"] == file_hash(tmp_path / "trust.npz")
 
 
-def test_the_report_has_its_three_sections(exported: Path) -> None:
+def test_the_report_has_its_sections(exported: Path) -> None:
     classifier = Classifier.load(exported / "brain_tumor_cnn.tflite")
     labels = np.arange(8, dtype=np.int64) % 4
     small = ImageSet(smooth_images(8, seed=1), labels, tuple("abcdefgh"), "0")
     report = trust_sections(classifier, {"test": small, "train": small})
-    assert set(report) == {"calibration", "conformal", "ood"}
+    assert set(report) == {"calibration", "finding", "kinds", "ood"}
     for section in report.values():
         assert set(section["sets"]) == {"test"}
-    figures = report["ood"]["sets"]["test"]
-    assert figures["images"] == 8
-    assert figures["kept"] == 1.0
-    assert 0 <= figures["answered"] <= 1
+    assert report["ood"]["sets"]["test"] == {"images": 8, "kept": 1.0}
+    assert 0 <= report["finding"]["sets"]["test"]["answered"] <= 1
+    assert report["kinds"]["threshold"] == TRUST.kind_threshold
     assert report["calibration"]["sets"]["test"]["after"]["images"] == 8
     assert json.dumps(report)
 

@@ -16,7 +16,13 @@ from ai_edge_litert.interpreter import Interpreter
 
 from data.dataset.image_set import to_float
 from model.config import CLASS_NAMES
-from model.inference.classifier import DEFAULT_MODEL_PATH, Classifier, ModelFileError
+from model.inference.classifier import (
+    DEFAULT_MODEL_PATH,
+    Classifier,
+    ModelFileError,
+    Prediction,
+)
+from model.inference.temperature import softmax
 from tests.model_helpers import TRUST, smooth_images
 
 pytest_plugins = ["tests.model_fixtures"]
@@ -80,8 +86,8 @@ def test_answers_are_the_interpreter_s(classifier: Classifier, exported: Path) -
     expected = raw_outputs(exported / "brain_tumor_cnn.tflite")
     for image, row in zip(IMAGES, expected, strict=True):
         output, milliseconds = classifier.probabilities(image)
-        assert output.dtype == np.float32
-        np.testing.assert_allclose(output, row, atol=1e-6)
+        assert output.dtype == np.float64
+        np.testing.assert_allclose(output, softmax(row), atol=1e-6)
         assert milliseconds > 0
         prediction = classifier.predict(image)
         assert list(prediction.probabilities) == list(CLASS_NAMES)
@@ -90,8 +96,32 @@ def test_answers_are_the_interpreter_s(classifier: Classifier, exported: Path) -
         assert prediction.confidence == max(prediction.probabilities.values())
         assert prediction.in_distribution
         assert prediction.ood_threshold == TRUST.ood_threshold
-        assert prediction.abstained == (len(prediction.prediction_set) > 1)
+        assert prediction.abstained == (prediction.finding is None)
+        assert prediction.tumor_probability == 1 - prediction.probabilities["notumor"]
     assert np.ptp(expected, axis=0).max() > 0.01  # the images do differ
+
+
+@pytest.mark.parametrize(
+    ("shares", "members", "finding", "likelihood", "kind"),
+    [
+        ((0.96, 0.01, 0.02, 0.01), ("glioma",), "tumor", "very likely", "glioma"),
+        ((0.5, 0.36, 0.1, 0.04), ("glioma", "meningioma"), "tumor", "likely", None),
+        ((0.01, 0.01, 0.97, 0.01), ("notumor",), "notumor", "very likely", None),
+        ((0.05, 0.05, 0.85, 0.05), ("notumor",), "notumor", "likely", None),
+        ((0.5, 0.1, 0.35, 0.05), ("glioma", "notumor"), None, None, None),
+    ],
+)
+def test_the_answer_in_a_person_s_order(
+    shares: tuple[float, ...], members: tuple[str, ...], finding: Any, likelihood: Any, kind: Any
+) -> None:
+    named = dict(zip(CLASS_NAMES, shares, strict=True))
+    found = Prediction(members[0], max(shares), named, 1.0, members, True, 0.5, 1.5)
+    assert (found.finding, found.likelihood, found.kind) == (finding, likelihood, kind)
+    assert found.tumor_probability == 1 - shares[2]
+    assert found.abstained == (finding is None)
+    stranger = replace(found, in_distribution=False)
+    assert (stranger.finding, stranger.likelihood, stranger.kind) == (None, None, None)
+    assert stranger.abstained
 
 
 def test_a_classifier_says_what_it_is(classifier: Classifier, exported: Path) -> None:
@@ -273,8 +303,7 @@ def test_damaged_constants(exported: Path, tmp_path: Path) -> None:
     [
         (b"PK not really", "trust.npz cannot be read"),
         (b"", "trust.npz cannot be read"),
-        (replace(TRUST, set_thresholds=np.zeros(3)).to_bytes(), "must be of 4 classes"),
-        (replace(TRUST, mean=np.zeros(5, np.float32)).to_bytes(), "and 512 features"),
+        (replace(TRUST, mean=np.zeros(5, np.float32)).to_bytes(), "must be of 512 features"),
     ],
 )
 def test_unfit_constants_with_the_right_hash(

@@ -5,7 +5,7 @@ import pytest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
-from model.inference.temperature import soften
+from model.inference.temperature import log_probabilities, soften, softmax
 from model.metrics.calibration import (
     brier_score,
     calibration_error,
@@ -14,6 +14,7 @@ from model.metrics.calibration import (
     fit_temperature,
     pool_bins,
     reliability,
+    true_probabilities,
 )
 
 
@@ -27,10 +28,34 @@ def drawn(n: int, seed: int, sharpness: float = 1.0) -> tuple[np.ndarray, np.nda
 
 def test_a_temperature_undoes_overconfidence() -> None:
     probabilities, labels = drawn(4000, seed=1, sharpness=2.5)
-    temperature = fit_temperature(probabilities, labels)
+    temperature = fit_temperature(log_probabilities(probabilities), labels)
     assert temperature == pytest.approx(2.5, rel=0.05)
     losses = [log_loss(labels, soften(probabilities, temperature * k)) for k in (0.9, 1, 1.1)]
     assert losses[1] == min(losses)
+
+
+def test_a_tumor_of_unknown_kind_has_the_probability_of_any() -> None:
+    probabilities = np.array([[0.1, 0.2, 0.3, 0.4]] * 3)
+    found = true_probabilities(probabilities, np.array([1, 2, 4]))
+    np.testing.assert_allclose(found, [0.2, 0.3, 0.7])
+
+
+def test_weights_say_what_an_image_counts() -> None:
+    probabilities, labels = drawn(400, seed=4, sharpness=3)
+    logits, weights = log_probabilities(probabilities), np.repeat([3.0, 0.0], 200)
+    few = fit_temperature(logits[:200], labels[:200])
+    assert fit_temperature(logits, labels, weights) == pytest.approx(few, rel=1e-4)
+    assert fit_temperature(logits, labels) != pytest.approx(few, rel=1e-2)
+
+
+def test_where_any_kind_is_right_a_sure_network_stays_sure() -> None:
+    logits = np.tile([9.0, 0.0, 0.0, 0.0], (20, 1))
+    assert fit_temperature(logits, np.array([4] * 20)) < 0.06
+    # by hand: 19 log(1 - 3e) + log(e) is largest at e = 1/60, 19 log(1 - e) + log(e) at e = 1/20
+    known, superset = (fit_temperature(logits, np.array([k] * 19 + [1])) for k in (0, 4))
+    assert known == pytest.approx(9 / np.log(57), rel=1e-3)
+    assert superset == pytest.approx(9 / np.log(17), rel=1e-3)
+    np.testing.assert_allclose(softmax(logits, 3.0)[0, 0], np.exp(3) / (np.exp(3) + 3))
 
 
 def test_soften_is_the_softmax_of_divided_logits() -> None:

@@ -104,7 +104,7 @@ def test_samples_by_sureness_and_confidence(
     def predict(image: NDArray[np.float32]) -> Prediction:
         found = answer(image)
         share = shares[found.label]
-        return replace(found, confidence=share, abstained=share < 0.5)
+        return replace(found, confidence=share, in_distribution=share >= 0.5)
 
     def ids(query: str) -> list[str]:
         found = client.get(f"/api/v1/samples?{query}").json
@@ -177,6 +177,11 @@ def test_prediction(client: FlaskClient) -> None:
         "id": "glioma-01",
         "true_label": "glioma",
         "prediction": {
+            "verdict": "Tumor: likely. Kind: meningioma.",
+            "finding": "tumor",
+            "likelihood": "likely",
+            "tumor_probability": 1 - 0.0833,
+            "kind": "meningioma",
             "label": "meningioma",
             "confidence": 0.75,
             "probabilities": {

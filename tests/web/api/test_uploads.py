@@ -66,6 +66,8 @@ def test_a_picture_is_answered_in_the_contracts_form(client: FlaskClient) -> Non
     valid(schemas.UploadedAnswerSchema(), entry)
     assert "preview" not in entry
     expected = {
+        "verdict": "Tumor: likely. Kind: glioma.", "finding": "tumor", "likelihood": "likely",
+        "tumor_probability": 1 - 0.0833, "kind": "glioma",
         "filename": "scan.png", "label": "glioma", "confidence": 0.75, "abstained": False,
         "reason": None, "explanation": None, "plane": None, "slice": None, "slices": 1,
         "milliseconds": 12.5, "prediction_set": ["glioma"], "in_distribution": True,

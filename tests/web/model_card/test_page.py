@@ -85,21 +85,27 @@ def report(name: str) -> Any:
 # what the page shows
 
 
-def test_facts_put_unseen_images_first_and_call_the_leaked_figure_leaked(
+def test_facts_put_other_collections_first_and_call_the_leaked_figure_leaked(
     client: FlaskClient,
 ) -> None:
     text = part_text(client.get("/model").text, "facts")
     scores = report("evaluation")["files"]["litert"]
     metadata = report("metadata")
     unseen, official = scores["test_unseen"], scores["test"]
-    low, high = unseen["accuracy_95"]
+    others = report("evaluation")["other_collections"]
+    low, high = others["mean_95"]["balanced"]
+    first = (
+        f"people of other collections mean of both over {len(others['sets'])} collections, "
+        f"{others['people']} people; 95 % interval {percent(low)} to {percent(high)} "
+        f"{percent(others['mean']['balanced'])}"
+    )
     for words in (
-        f"Unseen test images {unseen['correct']} of {unseen['images']}; "
-        f"95 % interval {percent(low)} to {percent(high)} {percent(unseen['accuracy'])}",
+        f"Test images without a copy in Training, {unseen['correct']} of {unseen['images']} "
+        + percent(unseen["accuracy"]),
         f"{metadata['parameters']:,} parameters",
         f"{metadata['training']['data']['training']:,} images",
-        "Patients it has never met cross-validation, 5 of 5 folds, brief recipe "
-        + percent(report("evaluation")["protocols"]["grouped"]["pooled"]["accuracy"]),
+        "patients it has never met cross-validation, 5 of 5 folds",
+        percent(report("evaluation")["protocols"]["grouped"]["pooled"]["accuracy"]),
         metadata["files"]["brain_tumor_cnn.tflite"]["sha256"][:12],
     ):
         assert words in text
@@ -108,7 +114,7 @@ def test_facts_put_unseen_images_first_and_call_the_leaked_figure_leaked(
         f"Official test images leaked {copied} of {official['images']:,} have a copy in Training: "
         f"partly a measure of memory {percent(official['accuracy'])}"
     )
-    assert text.index("Unseen test images") < text.index(leaked)
+    assert text.index(first) < text.index("patients it has never met") < text.index(leaked)
 
 
 def test_sections_and_contents_are_in_order(client: FlaskClient) -> None:
@@ -180,13 +186,13 @@ def test_gallery_matrix_waits_for_nothing(client: FlaskClient, classifier: StubC
 
 def test_abstaining_adds_up(client: FlaskClient) -> None:
     text = part_text(client.get("/model").text, "abstaining")
-    found = report("evaluation")["ood"]["sets"]["test_unseen"]
+    found = report("evaluation")["finding"]["sets"]["test_unseen"]
     counts = [
         int(re.search(rf"(\d+) {words}", text)[1])  # type: ignore[index]
         for words in ("answered and right", "answered and wrong", "not answered")
     ]
     assert sum(counts) == found["images"]
-    assert counts[0] / (counts[0] + counts[1]) == pytest.approx(found["accuracy_of_answered"])
+    assert counts[0] / (counts[0] + counts[1]) == pytest.approx(found["right_of_answered"])
     assert (counts[0] + counts[1]) / found["images"] == pytest.approx(found["answered"])
     summary = report("ood")["summary"]["held_out"]
     assert f"{percent(summary['refused'])} of {summary['pictures']} pictures" in text
@@ -223,6 +229,9 @@ def test_measures_of_looking_say_whether_the_aim_is_met(client: FlaskClient) -> 
          lambda r: r["training"]["config"].update(phantom_share=0.77), "77 % of the draws"),
         ("calibration", "evaluation",
          lambda r: r["calibration"]["sets"]["test_unseen"]["after"].update(ece=0.2468), "24.7 %"),
+        ("others", "evaluation",
+         lambda r: r["other_collections"]["mean"].update(sensitivity=0.4321), "43.2 %"),
+        ("abstaining", "evaluation", lambda r: r["calibration"].update(ceiling=0.9876), "98.8 %"),
         ("abstaining", "ood", lambda r: r["summary"]["held_out"].update(refused=0.4321), "43.2 %"),
         ("looking", "shortcuts", lambda r: r["bars"].update(pairs_both_right=0.5),
          "Phantom twins aim met"),
@@ -340,7 +349,7 @@ def test_a_single_fold_has_no_spread(card_page: Callable[[], str], reports: Path
 @pytest.mark.parametrize(
     ("name", "gone"),
     [
-        ("evaluation", {"facts", "results", "confusion", "calibration", "abstaining"}),
+        ("evaluation", {"facts", "others", "results", "confusion", "calibration", "abstaining"}),
         ("metadata", {"facts", "training"}),
         ("audit", {"data"}),
         ("shortcuts", {"looking"}),
@@ -381,7 +390,7 @@ def test_with_no_report_at_all_the_page_stands(card_page: Callable[[], str], rep
          "benchmarks/reports/audit.json: test.unseen.glioma"),
         ("corruptions", "corruptions", lambda r: r.update(clean="all of them"), "TypeError"),
         ("abstaining", "evaluation",
-         lambda r: r["ood"]["sets"]["test_unseen"].update(images=0), "ZeroDivisionError"),
+         lambda r: r["finding"]["sets"]["test_unseen"].update(images=0), "ZeroDivisionError"),
         ("calibration", "evaluation",
          lambda r: r["calibration"]["sets"]["test"]["after"].update(reliability=[]), "ValueError"),
     ],

@@ -72,7 +72,7 @@ def test_without_scripts_the_form_answers(client: FlaskClient) -> None:
     page = post(client, ("scan.png", png(white_share(3))), ("bad.png", b"text"))
     assert page.status_code == 200
     text = results(page)
-    assert "scan.png The network says Meningioma" in text
+    assert "scan.png The network says Tumor: likely. Kind: meningioma." in text
     assert "75.0 %" in text
     assert "bad.png This file could not be read. Choose a picture, a DICOM file or" in text
     assert "`" not in text

@@ -141,7 +141,7 @@ def test_sample_page(client: FlaskClient) -> None:
     assert page.status_code == 200
     text = text_of(page.text)
     for words in (
-        "Wrong The network says Meningioma",
+        "Wrong The network says Tumor: likely Kind: meningioma.",
         "The image's label is Glioma .",
         "Glioma label 8.3 % Meningioma label 75.0 %",
         "No tumor label 8.3 % Pituitary tumor label 8.3 %",
@@ -285,7 +285,7 @@ def test_an_unexpected_error_is_a_500_page(
 
 def test_static_files_are_named_by_their_content(client: FlaskClient) -> None:
     addresses = re.findall(r'(?:href|src)="(/static/[^"]+)"', client.get("/").text)
-    assert len(addresses) == 5  # icon, font, style sheet, theme, gallery module
+    assert len(addresses) == 7  # icon, font, two style sheets, theme, two modules of the gallery
     for address in addresses:
         with client.get(address) as response:  # closes the file it streams
             assert response.status_code == 200
@@ -320,6 +320,27 @@ def test_percent_never_overstates(share: float, words: str) -> None:
     assert percent(share) == words
 
 
+# the image that Browse opens with
+
+
+def test_browse_opens_with_a_tumor_that_was_found(read_client: FlaskClient) -> None:
+    page = read_client.get("/").text
+    lead = page[page.index('id="lead"') : page.index('id="filters"')]
+    assert 'data-url="/api/v1/samples/glioma-00/prediction"' in lead
+    text = text_of(lead)
+    assert "The network says Tumor: likely Kind: glioma. The image's label is Glioma" in text
+    assert 'href="/samples/glioma-00"' in lead
+    others = re.findall(r'<li><a href="/samples/([^"]+)"', lead)
+    assert others == ["glioma-01", "meningioma-00", "notumor-00", "pituitary-00", "pituitary-01"]
+
+
+def test_browse_opens_with_the_first_image_until_one_is_read(client: FlaskClient) -> None:
+    page = client.get("/?class=pituitary").text
+    lead = page[page.index('id="lead"') : page.index('id="filters"')]
+    assert 'data-url="/api/v1/samples/glioma-00/prediction"' in lead
+    assert "The network says Reading the image" in text_of(lead)
+
+
 # abstaining
 
 
@@ -328,20 +349,47 @@ def torn(classifier: StubClassifier, monkeypatch: pytest.MonkeyPatch, **changes:
     answer = classifier.predict
 
     def abstaining(image: object) -> Prediction:
-        return replace(answer(image), abstained=True, **changes)  # type: ignore[arg-type]
+        return replace(answer(image), **changes)  # type: ignore[arg-type]
 
     monkeypatch.setattr(classifier, "predict", abstaining)
 
 
-def test_a_page_says_between_what_the_network_cannot_decide(
+def test_a_page_says_that_it_cannot_tell(
     client: FlaskClient, classifier: StubClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    torn(classifier, monkeypatch, prediction_set=("meningioma", "glioma", "pituitary"))
+    torn(classifier, monkeypatch, prediction_set=("notumor", "meningioma", "glioma"))
     text = text_of(client.get("/samples/glioma-01").text)
-    assert "I can't tell" in text
-    assert "It cannot decide between Meningioma, Glioma and Pituitary tumor." in text
-    assert "Its best guess would be Meningioma." in text
+    assert "The network says Cannot tell" in text
+    assert "It cannot tell whether there is a tumor; if there is one, meningioma is most" in text
     assert RULE in text
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        (("glioma",), "The network says Tumor: likely Kind: glioma."),
+        (("pituitary", "glioma"), "Tumor: likely More likely pituitary tumor than glioma."),
+        (
+            ("meningioma", "glioma", "pituitary"),
+            "Tumor: likely More likely meningioma than glioma or pituitary tumor.",
+        ),
+    ],
+)
+def test_a_tumor_is_said_to_be_one_whether_its_kind_is_clear_or_not(
+    client: FlaskClient,
+    classifier: StubClassifier,
+    monkeypatch: pytest.MonkeyPatch,
+    members: tuple[str, ...],
+    words: str,
+) -> None:
+    torn(classifier, monkeypatch, prediction_set=members)
+    page = client.get("/samples/glioma-01").text
+    assert words in text_of(page)
+    assert re.search(r'data-field="doubt" hidden', page)
+
+
+def test_a_healthy_head_is_said_to_be_one(client: FlaskClient) -> None:
+    assert "The network says Probably no tumor" in text_of(client.get("/samples/notumor-00").text)
 
 
 def test_a_page_says_that_a_picture_is_no_brain_mri(
@@ -350,7 +398,8 @@ def test_a_page_says_that_a_picture_is_no_brain_mri(
     torn(classifier, monkeypatch, in_distribution=False)
     text = text_of(client.get("/samples/glioma-01").text)
     assert "This does not look like a brain MRI to the network" in text
-    assert "Its best guess would be" not in text
+    assert "The network says Not a brain MRI" in text
+    assert "Kind:" not in text
     answer = client.get("/api/v1/samples/glioma-01/prediction").json
     assert answer is not None
     assert answer["prediction"]["abstained"] is True
