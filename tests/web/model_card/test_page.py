@@ -226,7 +226,7 @@ def test_measures_of_looking_say_whether_the_aim_is_met(client: FlaskClient) -> 
         ("data", "audit",
          lambda r: r["test"]["with_copy_in_training"].update(all=77), "77 of 1,311 test images"),
         ("training", "metadata",
-         lambda r: r["training"]["config"].update(phantom_share=0.77), "77 % of the draws"),
+         lambda r: r["training"]["config"].update(phantom_share=0.77), "77 % are phantoms"),
         ("calibration", "evaluation",
          lambda r: r["calibration"]["sets"]["test_unseen"]["after"].update(ece=0.2468), "24.7 %"),
         ("others", "evaluation",
@@ -411,6 +411,48 @@ def test_heat_maps_may_be_missing_alone(card_page: Callable[[], str], reports: P
     part = part_text(card_page(), "looking")
     assert "Phantom twins" in part
     assert "How well the heat maps point is not measured." in part
+
+
+def test_training_says_what_was_drawn_and_names_the_other_collections(
+    card_page: Callable[[], str], reports: Path
+) -> None:
+    def retrain(metadata: Any) -> None:
+        run = metadata["training"]
+        run["config"].update(
+            epochs=20, collection_share=0.26, graft_share=0.16, phantom_share=0.14,
+            paint_out_share=0.15, control_share=0.12,
+        )  # fmt: skip
+        run["data"]["collections"] = {"sha256": "0", "images": {"web": 1176, "hospital": 31}}
+
+    change(reports / "metadata.json", retrain)
+    part = part_text(card_page(), "training")
+    assert "Trained in one run of 20 epochs" in part
+    assert "44 % are images of the dataset" in part
+    assert "a share of 15 % has it painted out" in part
+    assert "26 % are images of other collections" in part
+    assert "16 % are healthy heads with a tumor of another image blended in" in part
+    assert "14 % are phantoms" in part
+    assert "web 1,176 Br35H" in part
+    assert "hospital 31 not public" in part
+    change(reports / "metadata.json", lambda r: r["training"]["data"].update(collections={}))
+    assert "Other collections trained on" not in part_text(card_page(), "training")
+
+
+FIELDS = "epoch,loss,accuracy,val_loss,val_accuracy,val_sensitivity,val_specificity\n"
+
+
+def test_the_curves_of_other_collections_are_there_where_they_were_measured(
+    card_page: Callable[[], str], reports: Path
+) -> None:
+    rows = "1,0.9,0.6,0.8,0.7,{0},{0}\n2,0.5,0.7,0.4,0.8,{1},{1}\n"
+    (reports / "history.csv").write_text(FIELDS + rows.format("0.4321", "0.5432"))
+    part = part_of(card_page(), "training")
+    assert part.count("<polyline") == 6
+    assert "54.3 % 54.3 %" in text_of(part)
+    (reports / "history.csv").write_text(FIELDS + rows.format("nan", "nan"))
+    part = part_of(card_page(), "training")
+    assert part.count("<polyline") == 4
+    assert "other collections by epoch" not in part
 
 
 def test_without_a_history_there_are_no_curves(card_page: Callable[[], str], reports: Path) -> None:
