@@ -64,16 +64,16 @@ def create_app(
     from model.inference.classifier import DEFAULT_MODEL_PATH, ModelFileError
     from web.api import openapi, uploads
     from web.api import samples as samples_api
-    from web.api.errors import register_errors
     from web.http import metrics
     from web.http.compression import register_compression
+    from web.http.errors import register_errors
     from web.http.hosts import register_hosts
     from web.http.memory import return_large_blocks
     from web.http.request_log import configure_logging, log_requests
     from web.http.responses import add_headers
     from web.model_card import page as model_card
     from web.model_card.reports import ReportError, load_reports
-    from web.pages import analyse, images
+    from web.pages import analyse, api_page, images
     from web.pages import gallery as gallery_pages
     from web.pages.display import compile_templates, register_display
     from web.pages.languages import register_languages
@@ -119,6 +119,7 @@ def create_app(
         samples_api,
         uploads,
         openapi,
+        api_page,
         metrics,
     ):
         app.register_blueprint(module.blueprint)

@@ -54,8 +54,8 @@ def _audit(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     from data.dataset.division import load_manifest
+    from data.dataset.outline_files import outlines_of
     from data.dataset.protocols import load_parts
-    from data.outlines.outlined import outlines_of
     from model.training.train import train
 
     names = ("epochs", "learning_rate", "seed", "precision", "phantom_share", "phantom_seed")

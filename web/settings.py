@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+PROJECT = "MRI Brain Tumor Detection"
 REAL_GALLERY = ROOT / "data" / "gallery"
 SYNTHETIC_GALLERY = ROOT / "data" / "samples"
 RATE = re.compile(r"[1-9][0-9]{0,5} per ([1-9][0-9]{0,3} )?(second|minute|hour|day)s?")

@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.network.held_out import held_out
 from data.dataset.image_set import ImageSet, load_split
 from model.config import ARTIFACTS, CLASS_NAMES, MODEL_NAME
-from model.evaluation.report import keras_predictor
+from model.predictors import keras_predictor
 from model.probes.robustness import (
     LARGE,
     SIZE_SEED,

@@ -17,6 +17,7 @@ from model.inference.classifier import Classifier
 from model.inference.evidence import direction, evidence, heat_maps
 from model.inference.head_mask import head_mask, mask_outside
 from model.inference.last_layers import Array, Tail
+from model.predictors import litert_predictor
 from model.probes.faithfulness import BLUR, STEPS, faithfulness, rank_correlation
 from model.probes.measuring import features_of
 from model.probes.pointing import DEFAULT, HeatMethod, compute
@@ -37,12 +38,7 @@ def heads_of(images: Images) -> Mask:
 def served_predictor() -> Predict:
     """Probabilities of the exported file, before any temperature."""
     with native_notices_silenced():
-        classifier = Classifier.load(calibrated=False, threads=1)
-
-    def predict(images: Images) -> Array:
-        return np.stack([classifier.probabilities(to_float(image))[0] for image in images])
-
-    return predict
+        return litert_predictor(Classifier.load(calibrated=False, threads=1))
 
 
 def faithfulness_report(

@@ -24,14 +24,16 @@ from sklearn.metrics import roc_auc_score
 from benchmarks.network.ood_methods import Method, fit_all
 from benchmarks.network.ood_sources import MissingSourceError, sources
 from data.dataset.division import load_manifest
-from data.dataset.image_set import ImageSet, load_gallery, make_phantoms, to_float, to_uint8
+from data.dataset.image_set import ImageSet, load_gallery, to_float, to_uint8
 from data.dataset.protocols import load_parts
+from data.phantoms.sets import make_phantoms
 from data.samples import SAMPLES_DIR
 from model.config import ARTIFACTS, MODEL_NAME, TrainingConfig
 from model.evaluation.report import PHANTOM_SEED
 from model.export.export import with_features
-from model.export.fit_trust import CHECKED_PHANTOMS, FITTED_PHANTOMS, network_outputs
+from model.export.fit_trust import CHECKED_PHANTOMS, FITTED_PHANTOMS
 from model.inference.classifier import Classifier
+from model.predictors import network_outputs
 from model.preprocessing import load_image, prepare
 from model.system import describe_machine
 

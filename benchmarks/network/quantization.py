@@ -20,11 +20,11 @@ import numpy as np
 from benchmarks.network.held_out import trained_and_held_out
 from data.dataset.image_set import to_float
 from model.config import ARTIFACTS, CLASS_NAMES, MODEL_NAME, QUANTIZATIONS
-from model.evaluation.report import keras_predictor
 from model.export.export import export
 from model.export.int8 import choose_calibration
 from model.inference.classifier import Classifier
 from model.metrics.accuracy import evaluate
+from model.predictors import keras_predictor
 from model.system import describe_machine, native_notices_silenced
 
 REPORT = Path(__file__).resolve().parents[1] / "reports" / "quantization.json"

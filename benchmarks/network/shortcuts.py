@@ -18,8 +18,8 @@ import keras
 from benchmarks.network.held_out import held_out, outlined
 from data.phantoms.sets import PAIR_SEED, cached_pairs
 from model.config import ARTIFACTS, MODEL_NAME
-from model.evaluation.report import keras_predictor
-from model.probes.measuring import features_of, predictor, tails_of
+from model.predictors import keras_predictor, predict_in_batches
+from model.probes.measuring import features_of, tails_of
 from model.probes.occlusion import occlusion_maps
 from model.probes.pointing import CANDIDATES, DEFAULT, TOLERANCE, head_centre_hits, hits, point
 from model.probes.shortcuts import BARS, Outlined, measure, shares
@@ -35,7 +35,7 @@ def heat_map_report(model: keras.Model, images: Outlined) -> dict[str, Any]:
     cuts = tuple(sorted({cut for method in CANDIDATES for cut in method.cuts}))
     features, tails = features_of(model, cuts), tails_of(model, cuts)
     methods = point(features, tails, images, CANDIDATES)
-    answered = predictor(model)(images.images).argmax(axis=1)
+    answered = predict_in_batches(model, images.images).argmax(axis=1)
     of_answer = point(features, tails, images, (DEFAULT,), labels=answered)
     best = max(methods, key=lambda name: (methods[name]["hits"]["all"]["count"], name))
     return {

@@ -22,7 +22,7 @@ import keras
 import numpy as np
 
 from data.dataset.image_set import ImageSet
-from data.outlines.files import Outline
+from data.dataset.outline_files import Outline
 from model.config import NO_TUMOUR, STAGES
 from model.system import describe_machine
 from model.training.batch_workers import Source, feeding

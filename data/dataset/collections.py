@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.dataset.image_set import to_uint8
-from data.outlines.files import fill_polygon
+from data.dataset.outline_files import fill_polygon
 from model.config import CLASS_NAMES, IMAGE_SIZE, NO_TUMOUR
 from model.preprocessing import ImageError, load_image
 

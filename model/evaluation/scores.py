@@ -48,8 +48,8 @@ def score_run(
         ValueError: The run is not finished, or its images are not those of its protocol.
     """
     from data.dataset.division import load_manifest
-    from data.dataset.protocols import load_parts
-    from model.evaluation.report import keras_predictor, official_sets
+    from data.dataset.protocols import load_parts, official_sets
+    from model.predictors import keras_predictor
     from model.training.run_folder import read_history, stages
 
     record = _read_run(run)

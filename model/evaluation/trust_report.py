@@ -13,12 +13,12 @@ import numpy as np
 
 from data.dataset.image_set import ImageSet
 from model.config import CLASS_NAMES
-from model.export.fit_trust import network_outputs
 from model.inference.classifier import Classifier
 from model.inference.temperature import soften
 from model.inference.trust import RULE
 from model.metrics.calibration import calibration_figures
 from model.metrics.conformal import COVERAGE, conformal_figures
+from model.predictors import network_outputs
 
 REPORTED = ("validation", "test", "test_unseen", "phantoms", "gallery")
 

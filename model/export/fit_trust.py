@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from data.dataset.image_set import ImageSet, make_phantoms, to_float
-from data.dataset.image_store import ImageArray
+from data.dataset.image_set import ImageSet
+from data.phantoms.sets import make_phantoms
 from model.config import CLASS_NAMES, MODEL_NAME, TrainingConfig
 from model.inference.classifier import Classifier
 from model.inference.temperature import soften
 from model.inference.trust import TRUST_FILE, Trust
 from model.metrics.calibration import fit_temperature
 from model.metrics.conformal import COVERAGE, fit_thresholds
+from model.predictors import network_outputs
 from model.system import file_hash
 
 KEPT = 0.99
@@ -30,23 +30,6 @@ KEPT = 0.99
 MARGIN = 1.03
 """How far the threshold lies above that quantile: no development picture more passes than at 1."""
 FITTED_PHANTOMS, CHECKED_PHANTOMS = 75, 50  # of each class
-
-
-def network_outputs(
-    classifier: Classifier, images: ImageArray
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What the exported network says of images, before any constant is applied.
-
-    Args:
-        classifier: Need not be calibrated.
-        images: uint8 (n, 224, 224, 1).
-
-    Returns:
-        Probabilities, float32 (n, 4), and features, float32 (n, 512).
-    """
-    rows = tqdm(images, desc=classifier.path.name, leave=False, disable=None)
-    found = [classifier.outputs(to_float(image)) for image in rows]
-    return np.stack([f.probabilities for f in found]), np.stack([f.features for f in found])
 
 
 def fit_gaussian(

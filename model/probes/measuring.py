@@ -10,6 +10,7 @@ will do.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -18,10 +19,9 @@ import numpy as np
 from data.dataset.image_set import to_float
 from data.phantoms.sets import Pairs
 from model.inference.last_layers import Array, Tail
+from model.predictors import predict_in_batches
 from model.probes.pointing import DEFAULT, DEPTHS, Features, HeatMethod, point
-from model.probes.shortcuts import Images, Outlined, Predict, measure
-
-BATCH = 64
+from model.probes.shortcuts import Images, Outlined, measure
 
 
 def measure_model(
@@ -45,24 +45,13 @@ def measure_model(
         As `model.probes.shortcuts.measure`, with `heat_map` (of `model.probes.pointing.point`) and
         the summary's `heat_map_hits` and `heat_map_iou`.
     """
-    report = measure(predictor(model), outlined, pairs)
+    report = measure(partial(predict_in_batches, model), outlined, pairs)
     shown = outlined.at_most(heat_per_class)
     found = point(features_of(model, method.cuts), tails_of(model, method.cuts), shown, (method,))
     report["heat_map"] = {"method": method.name, **found[method.name]}
     report["summary"]["heat_map_hits"] = report["heat_map"]["hits"]["all"]["share"]
     report["summary"]["heat_map_iou"] = report["heat_map"]["iou"]["all"]
     return report
-
-
-def predictor(model: keras.Model) -> Predict:
-    """Probabilities of a network: uint8 (n, 224, 224, 1) to float32 (n, 4)."""
-
-    def predict(images: Images) -> Array:
-        batches = (to_float(images[k : k + BATCH]) for k in range(0, len(images), BATCH))
-        found = [np.asarray(model.predict_on_batch(batch)) for batch in batches]
-        return np.concatenate(found).astype(np.float32)
-
-    return predict
 
 
 def features_of(model: keras.Model, cuts: Sequence[str] = DEPTHS) -> Features:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.dataset.image_set import ImageSet
-from data.outlines.files import Outline
+from data.dataset.outline_files import Outline
 from model.config import TrainingConfig
 from model.system import begin_worker
 from model.training.batches import Batch, PhantomPool, TrainingFlow

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from data.dataset.image_set import ImageSet, one_hot, to_uint8
-from data.outlines.files import Outline, outline_mask
+from data.dataset.outline_files import Outline, outline_mask
 from data.phantoms import make_phantom, one_thread
 from model.config import CLASS_NAMES, MAP_SHAPE, NO_TUMOUR, TrainingConfig
 from model.preprocessing import prepare

@@ -10,7 +10,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from model.config import CLASS_NAMES
 from model.reading.scan import PLANES
-from web.pages.selection import MAX_SEARCH, RESULTS, SORTS, SURENESS, FilterError
+from web.service.selection import MAX_SEARCH, RESULTS, SORTS, SURENESS, FilterError
 
 EVERY_SLICE = "all"
 
@@ -90,7 +90,7 @@ class PredictionsQuery(ExplainQuery, PlaneQuery):
 
 
 class SamplesQuery(Schema):
-    """The gallery's filters; ``web.pages.selection.Filters`` reads them."""
+    """The gallery's filters; ``web.service.selection.Filters`` reads them."""
 
     class_ = fields.String(
         data_key="class", validate=validate.OneOf(CLASS_NAMES),

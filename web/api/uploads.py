@@ -24,8 +24,8 @@ from model.reading.errors import ImageError
 from model.reading.open_scan import has_slices, read_scan
 from model.reading.scan import Scan
 from web.api.answers import model_fields, prediction_fields
-from web.api.errors import problem
 from web.api.schemas import PlaneQuery, PredictionsQuery, load_query
+from web.http.errors import problem
 from web.service.state import current_state, place
 
 MAX_UPLOAD_BYTES = 32 * 2**20

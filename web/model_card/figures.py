@@ -118,3 +118,8 @@ def optional(read: Callable[[], T]) -> T | None:
         return read()
     except LookupError:
         return None
+
+
+def is_brief(run: Mapping[str, Any]) -> bool:
+    """Whether a network was trained in one stage, by the brief recipe."""
+    return len(run["stages"]) == 1

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from model.evaluation.scores import is_brief
-from web.model_card.figures import maybe, optional, score
+from web.model_card.figures import is_brief, maybe, optional, score
 from web.model_card.reports import Reports
 
 SETS = ("test_unseen", "test", "test_with_copy_in_training", "validation", "phantoms", "gallery")

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from model.config import CLASS_NAMES
-from model.evaluation.scores import is_brief
 from web.model_card.charts import Frame, reliability
-from web.model_card.figures import maybe, optional, score
+from web.model_card.figures import is_brief, maybe, optional, score
 from web.model_card.reports import Reports
 from web.model_card.results import PROTOCOLS, SETS
 

@@ -14,6 +14,7 @@ from data.dataset.image_set import ImageSet
 from model.evaluation.trust_report import trust_sections
 from model.export import fit_trust
 from model.inference.classifier import Classifier
+from model.predictors import network_outputs
 from model.system import file_hash
 from tests.model_helpers import TRUST, smooth_images
 
@@ -68,7 +69,7 @@ def test_constants_keep_validation_images_and_cover_each_class() -> None:
     }  # fmt: skip
     assert 0.3 < trust.temperature < 2
     assert ((trust.set_thresholds > 0) & (trust.set_thresholds < 1)).all()
-    _, features = fit_trust.network_outputs(stub, validation.images)  # type: ignore[arg-type]
+    _, features = network_outputs(stub, validation.images)  # type: ignore[arg-type]
     assert (trust.scores(features) <= trust.ood_threshold).mean() >= 0.99
     assert trust.scores(features + 10).min() > trust.ood_threshold
     assert summary["ood_threshold"] == trust.ood_threshold

@@ -16,7 +16,8 @@ from data.phantoms.sets import PAIR_SEED, Pairs, cached_pairs, make_pairs
 from model.config import CLASS_NAMES
 from model.inference.evidence import direction, explain
 from model.inference.last_layers import Tail
-from model.probes.measuring import features_of, measure_model, predictor, tails_of
+from model.predictors import predict_in_batches
+from model.probes.measuring import features_of, measure_model, tails_of
 from model.probes.occlusion import occlusion_maps
 from model.probes.pointing import (
     CANDIDATES,
@@ -230,7 +231,7 @@ def test_one_call_measures_a_keras_network(network: Any) -> None:
     assert report["heat_map"]["method"] == DEFAULT.name
     assert report["heat_map"]["hits"]["all"]["images"] == 3
     expected = network.predict(given.images.astype(np.float32) / 255, verbose=0)
-    np.testing.assert_allclose(predictor(network)(given.images), expected, atol=1e-6)
+    np.testing.assert_allclose(predict_in_batches(network, given.images), expected, atol=1e-6)
     found = features_of(network, ("elu4", "elu8"))(given.images)
     assert {cut: value.shape for cut, value in found.items()} == {
         "elu4": (3, 14, 14, 128), "elu8": (3, 3, 3, 256),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from data.dataset.image_set import ImageSet
-from data.outlines.files import Outline
+from data.dataset.outline_files import Outline
 from model.config import CLASS_NAMES, TrainingConfig
 from model.training.batch_workers import Source, feeding, prefetched
 from model.training.batches import PhantomPool, TrainingFlow

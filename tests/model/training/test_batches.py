@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from data.dataset.image_set import ImageSet, to_uint8
-from data.outlines.files import Outline, outline_mask
+from data.dataset.outline_files import Outline, outline_mask
 from data.phantoms import make_phantom
 from model.config import CLASS_NAMES, NO_TUMOUR, AugmentationConfig, TrainingConfig
 from model.preprocessing import prepare

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from data.dataset.image_set import ImageSet
-from data.outlines.files import Outline
+from data.dataset.outline_files import Outline
 from model.config import CLASS_NAMES, STAGES, ArchitectureConfig, TrainingConfig
 from model.system import file_hash
 from model.training import run_folder

@@ -14,8 +14,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from PIL import Image
 from werkzeug.test import TestResponse
 
-from web.api.openapi import entries, schema_type, ticked
 from web.api.schemas import SamplesQuery
+from web.pages.api_page import entries, schema_type, ticked
 
 
 @pytest.fixture

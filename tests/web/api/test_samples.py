@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 from model.inference.classifier import Prediction
 from tests.conftest import StubClassifier
 from web.api.schemas import SamplesQuery
-from web.pages.selection import FilterError, Filters
+from web.service.selection import FilterError, Filters
 
 IDS = [
     "glioma-00",
