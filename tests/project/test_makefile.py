@@ -25,8 +25,8 @@ REQUIREMENTS = (
 )  # fmt: skip
 PIN = re.compile(r"([A-Za-z0-9._-]+)(?:\[[a-z]+\])?==([0-9.]+)(?:; ([^#]+?))? +# \S.*")
 TARGETS = {
-    "help", "serve", "try-serving", "test", "lint", "types", "format", "data", "audit", "train",
-    "notebook", "lab",
+    "help", "serve", "try-serving", "check", "test", "lint", "types", "format", "data", "audit",
+    "train", "notebook", "lab",
     "score", "export", "calibrate", "evaluate", "reports", "reproduce", "samples",
     "translations", "clean", "lock", "audit-packages", "sbom",
 }  # fmt: skip
@@ -124,6 +124,8 @@ def test_help_lists_every_target_and_is_the_default(checkout: Checkout) -> None:
     assert phony is not None
     assert set(phony[1].split()) == TARGETS
     assert checkout.make().stdout == shown.stdout
+    groups = re.findall(r"^[A-Z][a-z ]+$", shown.stdout, re.MULTILINE)
+    assert groups == ["Use it", "Change it", "Release it", "Train it", "Look into it"]
 
 
 @needs_make
@@ -257,8 +259,7 @@ def test_arguments_reach_the_programs(checkout: Checkout) -> None:
             "",
             [
                 "-m model evaluate --data data/raw",
-                "-m benchmarks.figures.readme",
-                "-m benchmarks.figures.model_card",
+                "-m benchmarks.figures",
             ],
         ),
         (["notebook"], inside, [convert]),
