@@ -65,12 +65,11 @@ def create_app(
     from web.api import openapi, uploads
     from web.api import samples as samples_api
     from web.http import metrics
-    from web.http.compression import register_compression
     from web.http.errors import register_errors
     from web.http.hosts import register_hosts
     from web.http.memory import return_large_blocks
     from web.http.request_log import configure_logging, log_requests
-    from web.http.responses import add_headers
+    from web.http.responses import add_headers, register_compression
     from web.model_card import page as model_card
     from web.model_card.reports import ReportError, load_reports
     from web.pages import analyse, api_page, images

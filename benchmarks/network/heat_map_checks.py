@@ -19,8 +19,7 @@ from model.inference.head_mask import head_mask, mask_outside
 from model.inference.last_layers import Array, Tail
 from model.predictors import litert_predictor
 from model.probes.faithfulness import BLUR, STEPS, faithfulness, rank_correlation
-from model.probes.measuring import features_of
-from model.probes.pointing import DEFAULT, HeatMethod, compute
+from model.probes.pointing import DEFAULT, HeatMethod, compute, features_of
 from model.probes.shortcuts import Images, Outlined, Predict, share, shares
 from model.system import native_notices_silenced
 from model.training.counterfactuals import head_mask as opencv_head

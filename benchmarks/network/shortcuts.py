@@ -19,9 +19,17 @@ from benchmarks.network.held_out import held_out, outlined
 from data.phantoms.sets import PAIR_SEED, cached_pairs
 from model.config import ARTIFACTS, MODEL_NAME
 from model.predictors import keras_predictor, predict_in_batches
-from model.probes.measuring import features_of, tails_of
 from model.probes.occlusion import occlusion_maps
-from model.probes.pointing import CANDIDATES, DEFAULT, TOLERANCE, head_centre_hits, hits, point
+from model.probes.pointing import (
+    CANDIDATES,
+    DEFAULT,
+    TOLERANCE,
+    features_of,
+    head_centre_hits,
+    hits,
+    point,
+    tails_of,
+)
 from model.probes.shortcuts import BARS, Outlined, measure, shares
 from model.system import describe_machine, file_hash
 

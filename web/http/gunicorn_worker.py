@@ -10,7 +10,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
-from web.server_config import server_settings_from
+from web.settings import server_settings_from
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # has no annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from model.config import CLASS_NAMES
 from model.inference.evidence import direction, explain
 from model.inference.last_layers import Tail
 from model.predictors import predict_in_batches
-from model.probes.measuring import features_of, measure_model, tails_of
 from model.probes.occlusion import occlusion_maps
 from model.probes.pointing import (
     CANDIDATES,
@@ -25,10 +25,12 @@ from model.probes.pointing import (
     HeatMethod,
     compute,
     distance,
+    features_of,
     head_centre_hits,
     hits,
     overlaps,
     point,
+    tails_of,
 )
 from model.probes.shortcuts import BARS, NOTUMOR, Outlined, measure, share, shares
 
@@ -226,10 +228,11 @@ def test_the_pointing_game_finds_where_the_features_are() -> None:
 def test_one_call_measures_a_keras_network(network: Any) -> None:
     given = tumours(3)
     pairs = Pairs(given.images, given.images, given.labels, given.masks)
-    report = measure_model(network, given, pairs, heat_per_class=1)
-    assert set(report["summary"]) == {*BARS, "painted_out_left_class", "heat_map_iou"}
-    assert report["heat_map"]["method"] == DEFAULT.name
-    assert report["heat_map"]["hits"]["all"]["images"] == 3
+    report = measure(partial(predict_in_batches, network), given, pairs)
+    assert set(report["summary"]) == {*BARS, "painted_out_left_class"} - {"heat_map_hits"}
+    methods = (features_of(network, DEFAULT.cuts), tails_of(network, DEFAULT.cuts))
+    heat_map = point(*methods, given.at_most(1), (DEFAULT,))[DEFAULT.name]
+    assert heat_map["hits"]["all"]["images"] == 3
     expected = network.predict(given.images.astype(np.float32) / 255, verbose=0)
     np.testing.assert_allclose(predict_in_batches(network, given.images), expected, atol=1e-6)
     found = features_of(network, ("elu4", "elu8"))(given.images)
