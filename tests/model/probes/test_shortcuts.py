@@ -145,7 +145,7 @@ def test_pairs_differ_in_the_lesion_alone_and_are_cached(tmp_path: Path) -> None
     again = cached_pairs(1, tmp_path)
     np.testing.assert_array_equal(again.without, pairs.without)
     np.testing.assert_array_equal(again.masks, pairs.masks)
-    assert [path.name for path in tmp_path.iterdir()] == ["phantom-pairs-1-3000000.npz"]
+    assert [path.name for path in tmp_path.iterdir()] == ["lesion-pairs-1-3000000.npz"]
 
 
 def test_a_hit_is_in_the_mask_or_within_eight_pixels() -> None:
