@@ -126,11 +126,10 @@ evaluate: $(STAMP_DEV) ## evaluate them on DATA, and put the figures into the pa
 	@$(DEV) -m model evaluate --data "$(DATA)"
 	@exec $(DEV) -m benchmarks.figures
 
-reports: $(STAMP_DEV) ## measure shortcuts, heat maps, corruptions and exports of the shipped files
+reports: $(STAMP_DEV) ## measure shortcuts, heat maps, corruptions and refusals of the shipped files
 	@$(DEV) -m benchmarks.network.shortcuts --data "$(DATA)" --outlines "$(OUTLINES)"
 	@$(DEV) -m benchmarks.network.heat_maps --data "$(DATA)" --outlines "$(OUTLINES)"
 	@$(DEV) -m benchmarks.network.corruptions --data "$(DATA)"
-	@$(DEV) -m benchmarks.network.quantization --data "$(DATA)"
 	@exec $(DEV) -m benchmarks.network.ood --data "$(DATA)"
 
 reproduce: $(STAMP_DEV) ## train and score every protocol, export, measure and evaluate: many hours

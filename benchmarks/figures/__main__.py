@@ -9,7 +9,7 @@ import argparse
 import sys
 
 from benchmarks.figures.pages import pages
-from benchmarks.figures.tables import ROOT
+from benchmarks.report import ROOT
 
 
 def main() -> int:

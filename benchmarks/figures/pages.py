@@ -13,7 +13,8 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from benchmarks.figures import scaling, serving_tables, tables
-from benchmarks.figures.tables import ARTIFACTS, REPORTS, ROOT, read_report
+from benchmarks.report import REPORTS, ROOT, read_report
+from model.config import ARTIFACTS
 
 TEMPLATE = Path(__file__).with_name("model_card.md")
 

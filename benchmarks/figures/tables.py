@@ -5,17 +5,12 @@ Each function takes the parsed report it shows and returns Markdown without a tr
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from model.evaluation.scores import is_brief
 
-ROOT = Path(__file__).resolve().parents[2]
-REPORTS = ROOT / "benchmarks" / "reports"
-ARTIFACTS = ROOT / "model" / "artifacts"
 SETS = {
     "test": "official test split (**leaked**)",
     "test_with_copy_in_training": "of these, with a copy or mirrored copy in Training",
@@ -27,15 +22,6 @@ SETS = {
 }
 LEAKED = "official (leaked)"  # as `published.json` says it
 CLEAN = "clean: no copy of a test image in training"
-
-
-def read_report(path: Path) -> Any:
-    """A report's content.
-
-    Raises:
-        OSError, ValueError: It is missing or not JSON.
-    """
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import keras
 
 from benchmarks.network.held_out import held_out, outlined
+from benchmarks.report import REPORTS, ROOT, write_report
 from data.phantoms.sets import PAIR_SEED, cached_pairs
 from model.config import ARTIFACTS, MODEL_NAME
 from model.predictors import keras_predictor, predict_in_batches
@@ -33,8 +34,7 @@ from model.probes.pointing import (
 from model.probes.shortcuts import BARS, Outlined, measure, shares
 from model.system import describe_machine, file_hash
 
-ROOT = Path(__file__).resolve().parents[2]
-REPORT = ROOT / "benchmarks" / "reports" / "shortcuts.json"
+REPORT = REPORTS / "shortcuts.json"
 CACHE = ROOT / "data" / "cache"
 
 
@@ -109,8 +109,7 @@ def main() -> None:
     parser.add_argument("--occlusion-per-class", type=int, default=0, help="slow reference")
     options = parser.parse_args()
     report = build(options)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_report(options.out, report)
     print(json.dumps(report["summary"] | {"best_heat_map": report["heat_maps"]["best"]}, indent=2))
     print(f"{options.out}, {report['seconds']} s")
 
