@@ -32,7 +32,7 @@ def predict_in_batches(
         images: uint8 (n, 224, 224, 1).
         mirrored: Whether to average over each image and its left-right mirror image, as the
             exported file does where its metadata say so.
-        name: Beside the progress bar, which is left out where there is none.
+        name: Shown beside the progress bar; without a name there is no bar.
 
     Returns:
         float32 (n, 4).

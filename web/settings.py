@@ -35,7 +35,7 @@ class Settings:
         max_waiting: requests that may wait for or use the network at a time.
         rate_limit: requests to the network that one address may make, or None for any number.
         trusted_proxies: proxies in front whose X-Forwarded-For entries are believed.
-        trusted_hosts: names that the site may be asked for under; any where there are none.
+        trusted_hosts: host names that the site answers to; empty for any.
         metrics_token: what ``/metrics`` asks for; there is no such page where it is None.
     """
 

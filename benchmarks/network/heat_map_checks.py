@@ -50,7 +50,7 @@ def faithfulness_report(
         found = maps(outlined.images[one], outlined.labels[one], heads[one], row)
         stack = np.concatenate([found[name] for name in names])
         label = int(outlined.labels[row])
-        # Seeds apart from those of the random maps, lest ties follow them.
+        # Other seeds than the random maps have, so that ties do not follow them.
         areas.append(faithfulness(predict, outlined.images[row], label, stack, seed=10**6 + row))
     area = np.stack(areas)  # (n, maps, 2)
     lower = area[:, :, 0] < area[:, -1:, 0]
@@ -143,7 +143,7 @@ def masking_report(
     ours = heads_of(outlined.images)
     features, tails = features_of(model, (CUT,)), {CUT: Tail.from_keras(model, CUT)}
     plain, masked = Tally(), Tally()
-    # Heat is outside where the best head at hand says so: not where the mask itself does.
+    # The best head at hand decides what is outside, not the mask that is tested.
     heads = np.stack([opencv_head(image) for image in outlined.images])
     outer = heads if true_heads is None else true_heads
     for start in range(0, len(outlined), 16):

@@ -137,7 +137,7 @@ def find_collections(folders: Sequence[Path]) -> list[Path]:
     """The collections among folders: each folder itself, or the collections in it.
 
     Raises:
-        CollectionError: A folder is none and holds none, or two have one name.
+        CollectionError: A folder is no collection and holds none, or two have the same name.
     """
     found: list[Path] = []
     for folder in folders:

@@ -119,7 +119,7 @@ def write_score(score: dict[str, Any], folder: Path = RUN_REPORTS) -> Path:
 
 
 def read_scores(folder: Path = RUN_REPORTS) -> list[dict[str, Any]]:
-    """The scores in a folder, by file name; an empty list where there is none."""
+    """The scores in a folder, by file name; empty if there is no such folder."""
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
 
 

@@ -48,7 +48,7 @@ class Reports:
 
     Attributes:
         figures: The JSON reports by name, those that are there.
-        history: Rows of history.csv, or why there are none.
+        history: Rows of history.csv, or the error that says why it has no rows.
     """
 
     figures: Mapping[str, Figures]

@@ -91,7 +91,7 @@ def filter_query(filters: Filters, name: str, value: str) -> dict[str, str]:
 
 
 def said(filters: Filters) -> dict[str, str]:
-    """Each filter in words, by its parameter; the order of the samples is none."""
+    """Each filter in words, by its parameter. The order of the samples is not a filter."""
     words = {
         "right": _("right"),
         "wrong": _("wrong"),

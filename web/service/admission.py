@@ -1,4 +1,4 @@
-"""Who may use the network, and in which order: a bounded queue, so that overload is said at once.
+"""A bounded queue for the network: when it is full, the next request is refused at once.
 
 A request takes a place before its body is read and keeps it until it is answered; past MAX_WAITING
 places it gets 503 and Retry-After instead. With a place it waits for its turn, once for each file

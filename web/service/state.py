@@ -35,7 +35,7 @@ def place() -> AbstractContextManager[None]:
     """A place for this request among those that may use the network; see ``web.service.admission``.
 
     Raises:
-        Busy: there is none.
+        Busy: All places are taken.
     """
     largest = request.max_content_length or 0
     size = request.content_length
