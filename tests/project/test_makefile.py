@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 from packaging.markers import Marker
 
+from tests.patience import LONGEST_WAIT
+
 ROOT = Path(__file__).resolve().parents[2]
 MAKE = shutil.which("make")
 REQUIREMENTS = (
@@ -81,7 +83,7 @@ class Checkout:
         environment = {"PATH": str(self.bin), "CALLS": str(self.calls_file), **extra}
         return subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True,
-            timeout=60, check=False,
+            timeout=LONGEST_WAIT, check=False,
         )  # fmt: skip
 
     def make(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
