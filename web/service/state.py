@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from flask import Flask, current_app, request
 
+from web.service.admission import Reading
 from web.service.predictions import Predictions
 from web.service.readiness import Readiness
-from web.service.reading import Reading
 from web.service.samples import Gallery
 
 

@@ -20,7 +20,7 @@ from tests.conftest import StubClassifier
 from tests.patience import LONGEST_WAIT
 from tests.scan_files import dicom, nifti, png, white_share
 from tests.web.api.test_uploads import PREDICTIONS, SLICES, post
-from web.service.reading import Reading
+from web.service.admission import Reading
 
 PICTURE = png(white_share(3))
 SCANS = (dicom(white_share(3)), nifti(np.zeros((8, 8, 8), np.int16) + np.arange(8, dtype=np.int16)))
