@@ -11,7 +11,7 @@ from pathlib import Path
 from flask import Flask
 
 from model.inference.classifier import DEFAULT_MODEL_PATH, Classifier, ModelFileError
-from web.api import openapi, samples, uploads
+from web.api import openapi, samples, studies, uploads
 from web.http import metrics
 from web.http.errors import register_errors
 from web.http.hosts import register_hosts
@@ -33,7 +33,9 @@ from web.settings import ROOT, Settings
 UNUSABLE = (GalleryError, ModelFileError, ReportError)
 """What `build` raises where a file that the app needs cannot be used."""
 
-ROUTES = (gallery, analyse, images, model_card, samples, uploads, openapi, api_page, metrics)
+ROUTES = (
+    gallery, analyse, images, model_card, samples, uploads, studies, openapi, api_page, metrics,
+)  # fmt: skip
 
 logger = logging.getLogger("app")
 

@@ -14,6 +14,7 @@ from model.inference.answer_text import N_
 from web.api import schemas
 from web.api.uploads import MAX_FILES
 from web.service.state import current_state
+from web.service.study_files import MAX_FILES as MAX_STUDY_FILES
 from web.settings import PROJECT
 
 OPENAPI_VERSION = "3.1.0"
@@ -50,6 +51,9 @@ def describe(version: str) -> dict[str, Any]:
     spec.components.schema("UploadedAnswer", schema=schemas.UploadedAnswerSchema)
     # An entry is an answer or an error, which the schemas' library has no word for.
     spec.components.schema("Predictions", component=_predictions_schema())
+    for name in ("Series", "SeriesAnswer", "StudySlice", "FailedSlice"):
+        spec.components.schema(name, schema=getattr(schemas, f"{name}Schema"))
+    spec.components.schema("Study", component=_study_schema())
     for path, operations in _paths().items():
         spec.path(path, operations=operations)
     found: dict[str, Any] = spec.to_dict()
@@ -88,6 +92,17 @@ def _paths() -> dict[str, dict[str, Any]]:
                 N_("Small pictures of every slice of one file in one plane, to choose from."),
                 schemas.SlicesSchema,
                 query=schemas.PlaneQuery, files=1, errors=(400, 413, 415, 422, 429, 503),
+            )
+        },
+        "/api/v1/studies": {
+            "post": _operation(
+                N_("Read a study"),
+                N_("DICOM files of a study, alone or in zip archives: its series, which of them "
+                   "suits the network best, and one answer for it: in how many neighboring slices "
+                   "a tumor is seen."),
+                {"$ref": "#/components/schemas/Study"},
+                query=schemas.StudyQuery, files=MAX_STUDY_FILES,
+                errors=(400, 413, 415, 422, 429, 503),
             )
         },
         "/api/v1/samples": {
@@ -192,3 +207,24 @@ def _predictions_schema() -> dict[str, Any]:
             "model": {"$ref": "#/components/schemas/Model"},
         },
     }
+
+
+def _study_schema() -> dict[str, Any]:
+    def one(name: str) -> dict[str, Any]:
+        return {"$ref": f"#/components/schemas/{name}"}
+
+    slices = [one("StudySlice"), one("FailedSlice")]
+    properties = {
+        "files": {"type": "integer", "description": N_("Files of the study.")},
+        "series": {"type": "array", "items": one("Series")},
+        "chosen": {
+            "type": ["integer", "null"],
+            "description": N_("Number of the series that is answered, from 0."),
+        },
+        "why": {"type": "string", "description": N_("Why it is that one, in words.")},
+        "answer": {"anyOf": [one("SeriesAnswer"), {"type": "null"}]},
+        "slices": {"type": "array", "items": {"oneOf": slices}},
+        "left_out": {"type": "array", "items": one("FailedFile")},
+        "model": one("Model"),
+    }
+    return {"type": "object", "required": list(properties), "properties": properties}

@@ -20,6 +20,7 @@ from web.service.state import current_state
 LIMITED = (
     "uploads.predictions",
     "uploads.slices",
+    "studies.studies",
     "analyse.page",
     "api.prediction",
     "pages.sample",

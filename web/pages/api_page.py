@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from web.api.answers import model_fields, prediction_fields
 from web.api.openapi import describe
-from web.api.uploads import ERRORS, MAX_FILES, MAX_UPLOAD_BYTES
+from web.api.uploads import ERRORS, MAX_UPLOAD_BYTES
 from web.service.state import current_state
 
 blueprint = Blueprint("api_page", __name__)
@@ -54,7 +54,7 @@ def entries(described: dict[str, Any], root: str) -> list[dict[str, Any]]:
                     "description": operation["description"],
                     "parameters": operation["parameters"],
                     "body": "requestBody" in operation,
-                    "files": MAX_FILES if path == "/api/v1/predictions" else 1,
+                    "files": _most_files(operation),
                     "answer": _inside(described, answer),
                     "errors": {k: v for k, v in answers.items() if k != "200"},
                     "curl": _curl(method, root + _example(path), operation),
@@ -62,6 +62,13 @@ def entries(described: dict[str, Any], root: str) -> list[dict[str, Any]]:
                 }
             )
     return found
+
+
+def _most_files(operation: dict[str, Any]) -> int:
+    if "requestBody" not in operation:
+        return 1
+    form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
+    return int(form["properties"]["file"].get("maxItems", 1))
 
 
 def _examples() -> dict[str, str]:
@@ -112,9 +119,14 @@ def _asked(operation: dict[str, Any]) -> dict[str, str]:
     return {"explain": "true"} if "explain" in names else {}
 
 
+def _sent(address: str) -> str:
+    """Name of the file that the lines to copy send."""
+    return "study.zip" if address.endswith("/studies") else "scan.jpg"
+
+
 def _curl(method: str, address: str, operation: dict[str, Any]) -> str:
     query = "&".join(f"{name}={value}" for name, value in _asked(operation).items())
-    form = "--form file=@scan.jpg " if method == "post" else ""
+    form = f"--form file=@{_sent(address)} " if method == "post" else ""
     return f"curl {form}'{address}{'?' + query if query else ''}'"
 
 
@@ -123,7 +135,7 @@ def _python(method: str, address: str, operation: dict[str, Any]) -> str:
     if asked := _asked(operation):
         arguments.append(f"params={json.dumps(asked)}")
     if method == "post":
-        arguments.append('files={"file": open("scan.jpg", "rb")}')
+        arguments.append(f'files={{"file": open("{_sent(address)}", "rb")}}')
     lines = ",\n    ".join(arguments)
     return (
         f"import requests\n\nanswer = requests.{method}(\n    {lines},\n)\n"
