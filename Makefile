@@ -15,6 +15,10 @@ ALSO ?= $(wildcard data/other)
 TRAINING = --data "$(DATA)" --protocol "$(PROTOCOL)" $(if $(OUTLINES),--outlines "$(OUTLINES)") \
   $(if $(ALSO),--also $(ALSO))
 PYTEST_ARGS ?=
+# what `make check` runs: the rooms whose tests take seconds
+FAST := tests/model/metrics tests/model/inference tests/model/reading tests/model/test_preprocessing.py \
+  tests/data/dataset tests/web/pages tests/web/model_card tests/web/api/test_openapi.py \
+  tests/benchmarks/figures tests/project/test_docs.py tests/project/test_rooms.py
 NOTEBOOK := notebooks/tumor-classification-cnn.ipynb
 
 VENV := .venv
@@ -28,16 +32,25 @@ STAMP_DEV := $(VENV_DEV)/.requirements
 # the notebook runs in its own folder, so it is told where the data lies from the root
 DATA_FROM_ROOT = $(if $(filter /%,$(DATA)),$(DATA),$(CURDIR)/$(DATA))
 
-.PHONY: help serve try-serving test lint types format lock audit-packages sbom data audit train score export calibrate evaluate reports reproduce notebook lab samples translations clean
+.PHONY: help serve try-serving check test lint types format lock audit-packages sbom data audit train score export calibrate evaluate reports reproduce notebook lab samples translations clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+##@ Use it
 serve: $(STAMP) ## start the web app; PORT=8080 make serve picks the port
 	@exec $(RUN) app.py
 
 try-serving: $(STAMP) ## open every page and classify one image, without a server
 	@exec $(RUN) -m deploy.try_serving
+
+samples: $(STAMP) ## build data/gallery from unseen Testing images of DATA=data/raw, for local use
+	@exec $(RUN) -m data.samples real --data "$(DATA)"
+
+##@ Change it
+check: lint types ## lint, types and the fast tests: before every commit
+	$(DEV) -m pytest -m "not slow and not browser" $(FAST)
 
 test: lint types ## lint, types and every test; PYTEST_ARGS='-k name' picks some
 	$(DEV) -m pytest $(PYTEST_ARGS)
@@ -53,6 +66,18 @@ format: $(STAMP_DEV) ## put the sources into ruff's format, and fix what it can
 	$(DEV) -m ruff check --fix .
 	$(DEV) -m ruff format .
 
+translations: $(STAMP_DEV) ## gather the pages' texts into translations/ and compile them
+	@$(DEV) -m babel.messages.frontend extract --mapping babel.cfg --keyword _l --keyword _said --no-location \
+	  --omit-header --sort-output --output translations/messages.pot .
+	@$(DEV) -m babel.messages.frontend update --input-file translations/messages.pot \
+	  --output-dir translations --no-fuzzy-matching --ignore-obsolete
+	@exec $(DEV) -m babel.messages.frontend compile --directory translations
+
+clean: ## remove caches; environments, data and runs stay
+	rm -rf .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
+
+##@ Release it
 lock: $(STAMP_DEV) ## write requirements.lock from requirements.txt: every version, every hash
 	$(DEV) -m uv pip compile requirements.txt --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
@@ -65,6 +90,7 @@ sbom: $(STAMP_DEV) ## write sbom.json, the software bill of materials (CycloneDX
 	$(DEV) -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml \
 	  --output-reproducible --of JSON --output-file sbom.json
 
+##@ Train it
 data: $(STAMP_DEV) ## download the dataset into data/raw
 	@exec $(DEV) -m data.download
 
@@ -84,16 +110,14 @@ export: $(STAMP_DEV) ## make the files the server loads from the run in OUT; DAT
 calibrate: $(STAMP_DEV) ## fit the constants that tell when to trust them, on DATA
 	@exec $(DEV) -m model calibrate --data "$(DATA)" $(if $(ALSO),--also $(ALSO))
 
-evaluate: $(STAMP_DEV) ## evaluate them on DATA, and put the figures into README.md
+evaluate: $(STAMP_DEV) ## evaluate them on DATA, and put the figures into the pages
 	@$(DEV) -m model evaluate --data "$(DATA)" $(if $(ALSO),--also $(ALSO))
-	@$(DEV) -m benchmarks.figures.readme
-	@exec $(DEV) -m benchmarks.figures.model_card
+	@exec $(DEV) -m benchmarks.figures
 
-reports: $(STAMP_DEV) ## measure shortcuts, heat maps, corruptions and exports of the shipped files
+reports: $(STAMP_DEV) ## measure shortcuts, heat maps, corruptions and refusals of the shipped files
 	@$(DEV) -m benchmarks.network.shortcuts --data "$(DATA)" --outlines "$(OUTLINES)"
 	@$(DEV) -m benchmarks.network.heat_maps --data "$(DATA)" --outlines "$(OUTLINES)"
 	@$(DEV) -m benchmarks.network.corruptions --data "$(DATA)"
-	@$(DEV) -m benchmarks.network.quantization --data "$(DATA)"
 	@exec $(DEV) -m benchmarks.network.ood --data "$(DATA)"
 
 reproduce: $(STAMP_DEV) ## train and score every protocol, export, measure and evaluate: many hours
@@ -103,25 +127,12 @@ reproduce: $(STAMP_DEV) ## train and score every protocol, export, measure and e
 	@$(MAKE) export calibrate OUT=runs/official
 	@$(MAKE) reports evaluate notebook
 
+##@ Look into it
 notebook: $(STAMP_DEV) ## execute the notebook in place, on DATA=data/raw
 	DATA="$(DATA_FROM_ROOT)" $(DEV) -m jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOK)
 
 lab: $(STAMP_DEV) ## open the notebook in JupyterLab
 	DATA="$(DATA_FROM_ROOT)" $(DEV) -m jupyter lab $(NOTEBOOK)
-
-samples: $(STAMP) ## build data/gallery from unseen Testing images of DATA=data/raw, for local use
-	@exec $(RUN) -m data.samples real --data "$(DATA)"
-
-translations: $(STAMP_DEV) ## gather the pages' texts into translations/ and compile them
-	@$(DEV) -m babel.messages.frontend extract --mapping babel.cfg --keyword _l --keyword _said --no-location \
-	  --omit-header --sort-output --output translations/messages.pot .
-	@$(DEV) -m babel.messages.frontend update --input-file translations/messages.pot \
-	  --output-dir translations --no-fuzzy-matching --ignore-obsolete
-	@exec $(DEV) -m babel.messages.frontend compile --directory translations
-
-clean: ## remove caches; environments, data and runs stay
-	rm -rf .mypy_cache .pytest_cache .ruff_cache
-	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
 
 # The last two numbers are minor versions of Python 3: TensorFlow, for which LiteRT stands in where
 # the app is served, has no wheels for 3.14.

@@ -1,4 +1,4 @@
-"""The web app: ``create_app`` wires routes, limits and error handlers; ``python app.py`` serves it.
+"""The web app: ``create_app`` builds it, ``python app.py`` serves it.
 
 Importing this module has no side effect. Production runs ``gunicorn "app:create_app()"``.
 """
@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import errno
 import importlib.util
-import logging
 import os
 import socket
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from web.settings import ROOT, ConfigError, settings_from
@@ -20,10 +18,7 @@ from web.settings import ROOT, ConfigError, settings_from
 if TYPE_CHECKING:
     from flask import Flask
 
-    from model.inference.classifier import Classifier
     from web.service.predictions import ClassifierLike
-
-logger = logging.getLogger("app")
 
 # gunicorn's master stops for this exit status of a worker; after others it starts a new worker
 CANNOT_START = 4
@@ -59,92 +54,13 @@ def create_app(
     """
     # Imported here and not above: `python app.py` hands over to gunicorn, which would load
     # Flask, NumPy and LiteRT a second time, half of the time to the first answer.
-    from flask import Flask
+    from web.build import UNUSABLE, build
 
-    from model.inference.classifier import DEFAULT_MODEL_PATH, ModelFileError
-    from web.api import openapi, uploads
-    from web.api import samples as samples_api
-    from web.api.errors import register_errors
-    from web.http import metrics
-    from web.http.compression import register_compression
-    from web.http.hosts import register_hosts
-    from web.http.memory import return_large_blocks
-    from web.http.request_log import configure_logging, log_requests
-    from web.http.responses import add_headers
-    from web.model_card import page as model_card
-    from web.model_card.reports import ReportError, load_reports
-    from web.pages import analyse, images
-    from web.pages import gallery as gallery_pages
-    from web.pages.display import compile_templates, register_display
-    from web.pages.languages import register_languages
-    from web.service.admission import Admission, cores
-    from web.service.predictions import Predictions
-    from web.service.readiness import Readiness
-    from web.service.samples import GalleryError, load_gallery
-    from web.service.state import State, attach
-
-    return_large_blocks()
     try:
-        settings = settings_from(os.environ if config is None else config)
-        configure_logging(settings.log_level)
-        gallery = load_gallery(settings.gallery_dir)
-        model = classifier or _load_classifier(settings.model_path or DEFAULT_MODEL_PATH)
-        card = model_card.make_card(load_reports())
-    except (ConfigError, GalleryError, ModelFileError, ReportError) as error:
+        return build(settings_from(os.environ if config is None else config), classifier)
+    except (ConfigError, *UNUSABLE) as error:
         sys.stderr.write(f"Cannot start: {error}\n")
         raise StartupError(str(error)) from None
-
-    app = Flask(__name__, root_path=str(ROOT))
-    app.request_class = uploads.InMemoryRequest
-    # static addresses carry their content's hash, as the versioned images do
-    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = images.A_YEAR
-    app.json.sort_keys = False  # type: ignore[attr-defined]
-    predictions = Predictions(model, gallery, Admission(settings.max_waiting, cores()))
-    state = State(gallery, predictions, Readiness(predictions))
-    attach(app, state)
-    model_card.attach(app, card)
-    register_compression(app)
-    add_headers(app)
-    log_requests(app)
-    metrics.register_metrics(app, state, settings.metrics_token)
-    register_hosts(app, settings.trusted_hosts, settings.trusted_proxies)
-    register_errors(app)
-    register_languages(app)
-    register_display(app)
-    for module in (
-        gallery_pages,
-        analyse,
-        images,
-        model_card,
-        samples_api,
-        uploads,
-        openapi,
-        metrics,
-    ):
-        app.register_blueprint(module.blueprint)
-    if settings.rate_limit is not None:
-        from web.http.clients import register_limits  # 7 MB, for those who want it
-
-        register_limits(app, settings.rate_limit)
-    if settings.warm_up:
-        state.readiness.start()
-        predictions.warm_up(first=lambda: compile_templates(app))
-    return app
-
-
-def _load_classifier(path: Path) -> Classifier:
-    from model.inference.classifier import Classifier
-    from web.http.memory import resident_megabytes
-
-    classifier = Classifier.load(path)
-    fields = {
-        "path": str(classifier.path),
-        "sha256": classifier.sha256,
-        "milliseconds": round(classifier.load_milliseconds, 1),
-        "rss_megabytes": resident_megabytes(),
-    }
-    logger.info("model loaded", extra={"fields": fields})
-    return classifier
 
 
 def require_free_port(host: str, port: int) -> None:

@@ -12,8 +12,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # wherever gunicorn was started
 
-from web.server_config import server_settings_from
-from web.settings import ConfigError
+from web.settings import ConfigError, server_settings_from
 
 try:
     _chosen = server_settings_from(os.environ)

@@ -55,8 +55,8 @@ def _audit(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     from data.dataset.collections import load_collections
     from data.dataset.division import load_manifest
+    from data.dataset.outline_files import outlines_of
     from data.dataset.protocols import load_parts
-    from data.outlines.outlined import outlines_of
     from model.training.train import train
 
     names = ("epochs", "seed", "precision")

@@ -1,9 +1,10 @@
-"""An app for gunicorn whose network takes SLOW_SECONDS an image: ``tests.slow_server:make()``."""
+"""An app for gunicorn whose network waits for the file GATE: ``tests.slow_server:make()``."""
 
 from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 from flask import Flask
@@ -18,7 +19,8 @@ class SlowClassifier(StubClassifier):
     def predict(
         self, image: NDArray[np.float32], *, explain: bool = False, explain_class: str | None = None
     ) -> Prediction:
-        time.sleep(float(os.environ["SLOW_SECONDS"]))
+        while not Path(os.environ["GATE"]).exists():
+            time.sleep(0.02)
         return super().predict(image, explain=explain, explain_class=explain_class)
 
 

@@ -1,4 +1,4 @@
-"""Settings of the web app: read once at start-up, cast with precise failures."""
+"""Settings of the web app and of gunicorn: read once at start-up, cast with precise failures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+PROJECT = "MRI Brain Tumor Detection"
 REAL_GALLERY = ROOT / "data" / "gallery"
 SYNTHETIC_GALLERY = ROOT / "data" / "samples"
 RATE = re.compile(r"[1-9][0-9]{0,5} per ([1-9][0-9]{0,3} )?(second|minute|hour|day)s?")
@@ -34,7 +35,7 @@ class Settings:
         max_waiting: requests that may wait for or use the network at a time.
         rate_limit: requests to the network that one address may make, or None for any number.
         trusted_proxies: proxies in front whose X-Forwarded-For entries are believed.
-        trusted_hosts: names that the site may be asked for under; any where there are none.
+        trusted_hosts: host names that the site answers to; empty for any.
         metrics_token: what ``/metrics`` asks for; there is no such page where it is None.
     """
 
@@ -154,3 +155,63 @@ def _token(text: str) -> str | None:
         f"METRICS_TOKEN must be {SHORTEST_TOKEN} or more printable ASCII characters without "
         f"blanks. Received: {len(text)} characters."
     )
+
+
+SPARE_THREADS = 2
+"""Threads beyond those that wait for the network: one says 503, one answers /healthz."""
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """What a deployment may choose of gunicorn; ``gunicorn.conf.py`` says what each is for."""
+
+    workers: int
+    threads: int
+    timeout: int
+    graceful_timeout: int
+    keepalive: int
+    read_timeout: int
+    connections: int
+    backlog: int
+    request_line: int
+    request_fields: int
+    request_field_size: int
+
+
+def server_settings_from(values: Mapping[str, str]) -> ServerSettings:
+    """Casts environment-like ``values``.
+
+    Raises:
+        ConfigError: a value is not legal, or there are too few threads to say 503 when MAX_WAITING
+            requests wait for the network.
+    """
+    waiting = settings_from(values).max_waiting
+    found = ServerSettings(
+        workers=whole_number(values, "WEB_CONCURRENCY", 1, 1, 64),
+        threads=whole_number(values, "WEB_THREADS", waiting + 2 * SPARE_THREADS, 1, 512),
+        timeout=whole_number(values, "WEB_TIMEOUT", 120, 1, 3600),
+        graceful_timeout=whole_number(values, "WEB_GRACEFUL_TIMEOUT", 20, 1, 3600),
+        keepalive=whole_number(values, "WEB_KEEPALIVE", 5, 1, 3600),
+        read_timeout=whole_number(values, "WEB_READ_TIMEOUT", 20, 1, 3600),
+        connections=whole_number(values, "WEB_CONNECTIONS", 1000, 2, 65536),
+        backlog=whole_number(values, "WEB_BACKLOG", 64, 1, 65535),
+        request_line=whole_number(values, "WEB_REQUEST_LINE", 2048, 256, 8190),
+        request_fields=whole_number(values, "WEB_REQUEST_FIELDS", 64, 16, 1000),
+        request_field_size=whole_number(values, "WEB_REQUEST_FIELD_SIZE", 8190, 1024, 65536),
+    )
+    _check_fit(found, waiting)
+    return found
+
+
+def _check_fit(found: ServerSettings, waiting: int) -> None:
+    if found.threads < waiting + SPARE_THREADS:
+        raise ConfigError(
+            f"WEB_THREADS must be at least MAX_WAITING + {SPARE_THREADS}, so that the others are "
+            f"answered while requests wait for the network. Received: {found.threads} threads for "
+            f"{waiting} that may wait."
+        )
+    if found.connections <= found.threads:
+        raise ConfigError(
+            "WEB_CONNECTIONS must be larger than WEB_THREADS, so that connections can stay open. "
+            f"Received: {found.connections} for {found.threads} threads."
+        )

@@ -1,38 +1,15 @@
-"""Writes the figures of batches into docs/scaling.md, those of training into docs/training.md.
+"""Markdown tables of batches for docs/scaling.md, and of training at size for docs/training.md.
 
-`python -m benchmarks.figures.scaling` replaces what stands between the pages' markers, as
-`benchmarks.figures.readme` does for README.md; `--check` only says whether that would change them.
+As `benchmarks.figures.tables`: each function takes the parsed report it shows.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
-from pathlib import Path
 from typing import Any
 
-from benchmarks.figures.readme import render
-from benchmarks.figures.tables import REPORTS, ROOT, read_report, refresh, table
+from benchmarks.figures.tables import table
 
-SCALING = ROOT / "docs" / "scaling.md"
-TRAINING = ROOT / "docs" / "training.md"
-AT_SIZE = REPORTS / "training_at_size.json"
 QUIET = 0.2  # cores at work below which a machine has nothing else to do
-
-
-def pages() -> dict[Path, dict[str, str]]:
-    """Markdown of each section of each page, from the reports.
-
-    Raises:
-        OSError, KeyError, ValueError: A report is missing or lacks a figure.
-    """
-    return {
-        SCALING: scaling(read_report(REPORTS / "batch.json")),
-        TRAINING: {
-            "pipeline": pipeline(read_report(REPORTS / "input_pipeline.json")),
-            "size": size(read_report(AT_SIZE) if AT_SIZE.exists() else None),
-        },
-    }
 
 
 def scaling(report: dict[str, Any]) -> dict[str, str]:
@@ -135,10 +112,8 @@ def pipeline(report: dict[str, Any]) -> str:
     )
 
 
-def size(report: dict[str, Any] | None) -> str:
+def size(report: dict[str, Any]) -> str:
     """Time and memory of a dataset that does not fit the memory."""
-    if report is None:
-        return "Not measured yet: it takes half an hour of a core."
     labels = {
         "store": "bringing them into the store", "audit": "the audit",
         "training": "loading, augmenting and some training steps",
@@ -154,18 +129,3 @@ def size(report: dict[str, Any] | None) -> str:
     head = (f"{report['images']:,} images on {report['machine']}", "time", "processor time",
             "peak memory")  # fmt: skip
     return table(head, rows)
-
-
-def main() -> int:
-    """Updates the pages; with `--check` returns 1 where one would change."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    check = parser.parse_args().check
-    return max(
-        refresh(page, render(page.read_text(encoding="utf-8"), parts), check=check)
-        for page, parts in pages().items()
-    )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,14 +1,12 @@
-"""Markdown tables of the committed reports: what README.md and MODEL_CARD.md both show.
+"""Markdown tables of the committed reports: what README.md, the docs and MODEL_CARD.md show.
 
 Each function takes the parsed report it shows and returns Markdown without a trailing newline.
 """
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +15,6 @@ from data.dataset.sources import OWN, SOURCES
 from model.evaluation.scores import is_earlier
 from model.metrics import accuracy as accuracy_of
 
-ROOT = Path(__file__).resolve().parents[2]
-REPORTS = ROOT / "benchmarks" / "reports"
-ARTIFACTS = ROOT / "model" / "artifacts"
 SETS = {
     "test": "official test split (**leaked**)",
     "test_with_copy_in_training": "of these, with a copy or mirrored copy in Training",
@@ -42,23 +37,6 @@ OTHER = {
 }
 """Columns of the table of other collections."""
 CLEAN = "clean: no copy of a test image in training"
-
-
-def read_report(path: Path) -> Any:
-    """A report's content.
-
-    Raises:
-        OSError, ValueError: It is missing or not JSON.
-    """
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def refresh(path: Path, content: str, *, check: bool) -> int:
-    """Writes a file; with `check` only returns 1 where that would change it, else 0."""
-    if check:
-        return int(not path.exists() or path.read_text(encoding="utf-8") != content)
-    path.write_text(content, encoding="utf-8")
-    return 0
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -105,11 +83,35 @@ def finding(
         f"of the others. Trained without any copy of a test image{apart} it gets "
         f"{found['clean']['accuracy']:.1%}; on patients whose images it never "
         f"saw, in five-fold cross-validation{recipe}, {crossed['pooled']['accuracy']:.1%}. And a "
-        "high score can be had without looking at a tumour at all: the healthy heads come from "
-        "another source and look different all over. Ours was shown heads with the tumour painted "
-        "out, and told that these have none. Now, when the tumour is painted out of a picture it "
-        f"has never seen, it answers *no tumour* in {emptied:.0%} of cases; and where it sees a "
-        f"tumour, its heat map peaks in it or beside it in {hits:.0%}."
+        "high score can be had without looking at a tumor at all: the healthy heads come from "
+        "another source and look different all over. Ours was shown heads with the tumor painted "
+        "out, and told that these have none. Now, when the tumor is painted out of a picture it "
+        f"has never seen, it answers *no tumor* in {emptied:.0%} of cases; and where it sees a "
+        f"tumor, its heat map peaks in it or beside it in {hits:.0%}."
+    )
+
+
+def summary(evaluation: dict[str, Any], shortcuts: dict[str, Any]) -> str:
+    """The few figures that say most, the most honest first."""
+    found = evaluation["protocols"]
+    official, clean, heat = found["official"]["runs"][0], found["clean"], shortcuts["heat_maps"]
+    emptied = shortcuts["painted_out"]["to_notumor"]["all"]
+    hits = heat["methods"][heat["default"]]["hits"]["all"]
+    rows = [
+        ("patients it never saw, five folds", "right", found["grouped"]["pooled"]["images"],
+         found["grouped"]["pooled"]["accuracy"]),
+        ("trained without any copy of a test image", "right", clean["runs"][0]["test"]["images"],
+         clean["accuracy"]),
+        ("the official test split (**leaked**)", "right", official["test"]["images"],
+         official["test"]["accuracy"]),
+        ("of these, without a copy in Training", "right", official["test_unseen"]["images"],
+         official["test_unseen"]["accuracy"]),
+        ("tumors painted out", "*no tumor*", emptied["images"], emptied["share"]),
+        ("heat maps of tumors", "peak in it or beside it", hits["images"], hits["share"]),
+    ]  # fmt: skip
+    return table(
+        ("tested on", "images", "share"),
+        [[label, f"{images:,}", f"**{share:.1%}** {what}"] for label, what, images, share in rows],
     )
 
 
@@ -268,17 +270,17 @@ def classes(evaluation: dict[str, Any]) -> str:
 
 
 def shortcuts(report: dict[str, Any]) -> str:
-    """Whether the network looks at tumours, against what was aimed at."""
+    """Whether the network looks at tumors, against what was aimed at."""
     heat = report["heat_maps"]
     shown = heat["methods"][heat["default"]]
     rows = [
-        ["tumour painted out: the answer becomes notumor", "at least 60%",
+        ["tumor painted out: the answer becomes notumor", "at least 60%",
          _share(report["painted_out"]["to_notumor"]["all"])],
-        ["patch beside the tumour painted out: the answer changes", "at most 3%",
+        ["patch beside the tumor painted out: the answer changes", "at most 3%",
          _share(report["control"]["changed"]["all"])],
         ["phantom pairs that differ in the lesion alone: both right", "at least 95%",
          _share(report["pairs"]["both_right"]["all"])],
-        ["heat map's maximum in the tumour or within 8 pixels", "at least 75%",
+        ["heat map's maximum in the tumor or within 8 pixels", "at least 75%",
          _share(shown["hits"]["all"])],
     ]  # fmt: skip
     return table(("on images held out of training", "aim", "measured"), rows)
@@ -300,7 +302,7 @@ def heat_maps(report: dict[str, Any]) -> str:
     ]
     head = (
         f"hits on {report['phantoms']['images']} phantoms", "IoU",
-        f"hits on {report['held_out']['images']} held-out tumours", "IoU",
+        f"hits on {report['held_out']['images']} held-out tumors", "IoU",
     )  # fmt: skip
     return table(("heat map", *head), rows)
 
@@ -311,6 +313,11 @@ def _share(figures: dict[str, Any]) -> str:
         f"{figures['share']:.1%} ({figures['count']} of {figures['images']}, 95% interval "
         f"{low:.0%} to {high:.0%})"
     )
+
+
+def share_of(figures: dict[str, Any]) -> str:
+    """A share and of how many images it is one."""
+    return f"{figures['share']:.1%} of {figures['images']:,} images"
 
 
 def corruptions(report: dict[str, Any]) -> str:

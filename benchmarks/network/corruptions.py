@@ -8,7 +8,6 @@ official test split instead, `--model` another file.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.network.held_out import held_out
+from benchmarks.report import REPORTS, write_report
 from data.dataset.image_set import ImageSet, load_split
 from model.config import ARTIFACTS, CLASS_NAMES, MODEL_NAME
-from model.evaluation.report import keras_predictor
+from model.predictors import keras_predictor
 from model.probes.robustness import (
     LARGE,
     SIZE_SEED,
@@ -29,7 +29,7 @@ from model.probes.robustness import (
 )
 from model.system import describe_machine, file_hash
 
-REPORT = Path(__file__).resolve().parents[1] / "reports" / "corruptions.json"
+REPORT = REPORTS / "corruptions.json"
 AIMS = {"lost_at_middle": 5.0, "same_label_mirrored": 0.99, "same_label_512": 0.99}
 
 
@@ -95,8 +95,7 @@ def main() -> None:
     parser.add_argument("--phantoms", type=int, default=25, help="of each class, at 512 pixels")
     options = parser.parse_args()
     report = build(options)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_report(options.out, report)
     for name, row in report["corruptions"].items():
         print(f"{name:14}", *(f"{cell['share']:7.1%}" for cell in row["accuracy"]))
     print(f"{options.out}, {report['seconds']} s; clean {report['clean']['share']:.1%}")

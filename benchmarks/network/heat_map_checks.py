@@ -17,9 +17,9 @@ from model.inference.classifier import Classifier
 from model.inference.evidence import direction, evidence, heat_maps
 from model.inference.head_mask import head_mask, mask_outside
 from model.inference.last_layers import Array, Tail
+from model.predictors import litert_predictor
 from model.probes.faithfulness import BLUR, STEPS, faithfulness, rank_correlation
-from model.probes.measuring import features_of
-from model.probes.pointing import DEFAULT, HeatMethod, compute
+from model.probes.pointing import DEFAULT, HeatMethod, compute, features_of
 from model.probes.shortcuts import Images, Outlined, Predict, share, shares
 from model.system import native_notices_silenced
 from model.training.counterfactuals import head_mask as opencv_head
@@ -37,12 +37,7 @@ def heads_of(images: Images) -> Mask:
 def served_predictor() -> Predict:
     """Probabilities of the exported file, before any temperature."""
     with native_notices_silenced():
-        classifier = Classifier.load(calibrated=False, threads=1)
-
-    def predict(images: Images) -> Array:
-        return np.stack([classifier.probabilities(to_float(image))[0] for image in images])
-
-    return predict
+        return litert_predictor(Classifier.load(calibrated=False, threads=1))
 
 
 def faithfulness_report(
@@ -55,7 +50,7 @@ def faithfulness_report(
         found = maps(outlined.images[one], outlined.labels[one], heads[one], row)
         stack = np.concatenate([found[name] for name in names])
         label = int(outlined.labels[row])
-        # Seeds apart from those of the random maps, lest ties follow them.
+        # Other seeds than the random maps have, so that ties do not follow them.
         areas.append(faithfulness(predict, outlined.images[row], label, stack, seed=10**6 + row))
     area = np.stack(areas)  # (n, maps, 2)
     lower = area[:, :, 0] < area[:, -1:, 0]
@@ -148,7 +143,7 @@ def masking_report(
     ours = heads_of(outlined.images)
     features, tails = features_of(model, (CUT,)), {CUT: Tail.from_keras(model, CUT)}
     plain, masked = Tally(), Tally()
-    # Heat is outside where the best head at hand says so: not where the mask itself does.
+    # The best head at hand decides what is outside, not the mask that is tested.
     heads = np.stack([opencv_head(image) for image in outlined.images])
     outer = heads if true_heads is None else true_heads
     for start in range(0, len(outlined), 16):

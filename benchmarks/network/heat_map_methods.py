@@ -16,8 +16,16 @@ from model.config import IMAGE_SIZE
 from model.inference.evidence import direction, scaled, smooth
 from model.inference.last_layers import Array
 from model.probes.faithfulness import random_maps
-from model.probes.measuring import features_of, tails_of
-from model.probes.pointing import DEFAULT, HeatMethod, compute, hits, overlaps, summarise
+from model.probes.pointing import (
+    DEFAULT,
+    HeatMethod,
+    compute,
+    features_of,
+    hits,
+    overlaps,
+    summarise,
+    tails_of,
+)
 from model.probes.shortcuts import Images, Labels, Outlined
 
 SERVED_CUTS = ("elu5", "conv6", "elu6", "elu7", "conv8", "elu8")

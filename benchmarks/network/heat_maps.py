@@ -37,6 +37,7 @@ from benchmarks.network.heat_map_methods import (
 )
 from benchmarks.network.heat_map_phantoms import Mask, cached
 from benchmarks.network.held_out import held_out, outlined
+from benchmarks.report import REPORTS, ROOT, write_report
 from model.config import ARTIFACTS, MODEL_NAME
 from model.evaluation.report import PHANTOM_SEED
 from model.probes.occlusion import occlusion_maps
@@ -44,8 +45,7 @@ from model.probes.pointing import DEFAULT, TOLERANCE, HeatMethod, hits
 from model.probes.shortcuts import Outlined, Predict, shares
 from model.system import describe_machine, file_hash
 
-ROOT = Path(__file__).resolve().parents[2]
-REPORT = ROOT / "benchmarks" / "reports" / "heat_maps.json"
+REPORT = REPORTS / "heat_maps.json"
 CACHE = ROOT / "data" / "cache"
 MODEL = ARTIFACTS / f"{MODEL_NAME}.keras"
 GRADCAM = HeatMethod(DEFAULT.cuts, method="gradcam", sigma=8.0)
@@ -148,8 +148,7 @@ def main() -> None:
     if (options.data is None) != (options.outlines is None):
         parser.error("--data and --outlines are needed together")
     report = build(options)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_report(options.out, report)
     figures = report["phantoms"]["methods"]
     for name in sorted(figures, key=lambda name: -figures[name]["hits"]["all"]["count"]):
         print(

@@ -8,8 +8,8 @@ import numpy as np
 
 from data.dataset.division import load_manifest
 from data.dataset.image_set import ImageSet
+from data.dataset.outline_files import load_outlines, outline_mask
 from data.dataset.protocols import load_parts
-from data.outlines.files import load_outlines, outline_mask
 from model.probes.shortcuts import Outlined
 
 

@@ -23,19 +23,22 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.network.ood_methods import Method, fit_all
 from benchmarks.network.ood_sources import MissingSourceError, sources
+from benchmarks.report import REPORTS, write_report
 from data.dataset.division import load_manifest
-from data.dataset.image_set import ImageSet, load_gallery, make_phantoms, to_float, to_uint8
+from data.dataset.image_set import ImageSet, load_gallery, to_float, to_uint8
 from data.dataset.protocols import load_parts
+from data.phantoms.sets import make_phantoms
 from data.samples import SAMPLES_DIR
 from model.config import ARTIFACTS, MODEL_NAME, TrainingConfig
 from model.evaluation.report import PHANTOM_SEED
 from model.export.export import with_features
-from model.export.fit_trust import CHECKED_PHANTOMS, FITTED_PHANTOMS, network_outputs
+from model.export.fit_trust import CHECKED_PHANTOMS, FITTED_PHANTOMS
 from model.inference.classifier import Classifier
+from model.predictors import network_outputs
 from model.preprocessing import load_image, prepare
 from model.system import describe_machine
 
-REPORT = Path(__file__).resolve().parents[1] / "reports" / "ood.json"
+REPORT = REPORTS / "ood.json"
 KEPT = 0.985
 _COLOURED = 24  # grey levels between a pixel's channels from which it counts as coloured
 Features = dict[str, NDArray[np.float64]]
@@ -49,7 +52,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=Path("/"), help="where Debian packages lie")
     options = parser.parse_args()
     report = measure(options.data, options.root)
-    REPORT.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_report(REPORT, report)
     print(json.dumps(report["summary"], indent=2))
 
 

@@ -16,17 +16,25 @@ from typing import Any
 import keras
 
 from benchmarks.network.held_out import held_out, outlined
+from benchmarks.report import REPORTS, ROOT, write_report
 from data.phantoms.sets import PAIR_SEED, cached_pairs
 from model.config import ARTIFACTS, MODEL_NAME
-from model.evaluation.report import keras_predictor
-from model.probes.measuring import features_of, predictor, tails_of
+from model.predictors import keras_predictor, predict_in_batches
 from model.probes.occlusion import occlusion_maps
-from model.probes.pointing import CANDIDATES, DEFAULT, TOLERANCE, head_centre_hits, hits, point
+from model.probes.pointing import (
+    CANDIDATES,
+    DEFAULT,
+    TOLERANCE,
+    features_of,
+    head_centre_hits,
+    hits,
+    point,
+    tails_of,
+)
 from model.probes.shortcuts import BARS, Outlined, measure, shares
 from model.system import describe_machine, file_hash
 
-ROOT = Path(__file__).resolve().parents[2]
-REPORT = ROOT / "benchmarks" / "reports" / "shortcuts.json"
+REPORT = REPORTS / "shortcuts.json"
 CACHE = ROOT / "data" / "cache"
 
 
@@ -35,7 +43,7 @@ def heat_map_report(model: keras.Model, images: Outlined) -> dict[str, Any]:
     cuts = tuple(sorted({cut for method in CANDIDATES for cut in method.cuts}))
     features, tails = features_of(model, cuts), tails_of(model, cuts)
     methods = point(features, tails, images, CANDIDATES)
-    answered = predictor(model)(images.images).argmax(axis=1)
+    answered = predict_in_batches(model, images.images).argmax(axis=1)
     of_answer = point(features, tails, images, (DEFAULT,), labels=answered)
     best = max(methods, key=lambda name: (methods[name]["hits"]["all"]["count"], name))
     return {
@@ -97,8 +105,7 @@ def main() -> None:
     parser.add_argument("--occlusion-per-class", type=int, default=0, help="slow reference")
     options = parser.parse_args()
     report = build(options)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_report(options.out, report)
     print(json.dumps(report["summary"] | {"best_heat_map": report["heat_maps"]["best"]}, indent=2))
     print(f"{options.out}, {report['seconds']} s")
 

@@ -30,14 +30,14 @@ from typing import Any
 import psutil
 from PIL import Image
 
+from benchmarks.report import REPORTS, ROOT, write_report
 from model.batch.worker import ONE_THREAD
 from model.config import IMAGE_SIZE
 from model.inference.classifier import Classifier
 from model.preprocessing import load_image
 from model.system import describe_machine
 
-ROOT = Path(__file__).resolve().parents[2]
-REPORT = ROOT / "benchmarks" / "reports" / "batch.json"
+REPORT = REPORTS / "batch.json"
 SAMPLES = ROOT / "data" / "samples"
 TIMED = 200  # images whose steps are timed one by one
 PROBE = "--probe"  # the benchmark's own name for a process that times the steps alone
@@ -68,7 +68,7 @@ def main() -> None:
         parser.error(f"--python must be an interpreter (`make serve` makes it): {options.python}")
     with tempfile.TemporaryDirectory() as folder:
         report = measure(options, Path(folder))
-    options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_report(options.out, report)
     print(json.dumps(report, indent=2))
 
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.report import write_report
 from benchmarks.service.serving import REPORT
 from benchmarks.service.serving_files import encoded, phantom_image
 from benchmarks.service.serving_load import milliseconds, multipart
@@ -264,7 +265,7 @@ def main() -> None:
         if not python.exists():
             parser.error(f"there is no {python}; `make serve` and `make test` make them")
     report = compare(options)
-    options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_report(options.out, report)
     print(json.dumps(report, indent=2))
 
 

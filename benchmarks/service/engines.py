@@ -27,6 +27,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.report import ROOT, write_report
 from benchmarks.service.engine_files import LAYOUTS, litert_files, onnx_file, quantized_onnx
 from benchmarks.service.serving import REPORT
 from benchmarks.service.serving_files import phantom_image
@@ -37,7 +38,6 @@ from model.inference.temperature import softmax
 from model.system import describe_machine
 from model.training.architecture import build_cnn
 
-ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("onnxruntime", "openvino", "onnx", "tf2onnx")
 BAR = 2.0
 PHANTOMS = 40
@@ -274,7 +274,7 @@ def main() -> None:
         "pooling_layouts": layouts,
         "conclusion": conclude(rows, metadata["quantization"], False),
     }
-    options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_report(options.out, report)
     print(json.dumps(report["conclusion"], indent=2))
 
 

@@ -20,10 +20,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.report import REPORTS, ROOT, write_report
 from model.system import describe_machine
 
-ROOT = Path(__file__).resolve().parents[2]
-REPORT = ROOT / "benchmarks" / "reports" / "fuzz.json"
+REPORT = REPORTS / "fuzz.json"
 SLOWEST_SECONDS = 5
 MEMORY_MEGABYTES = 2048
 MAX_BYTES = 4096
@@ -45,7 +45,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         corpus = options.corpus or Path(folder)
         report = fuzz(options.minutes, corpus)
-    options.report.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_report(options.report, report)
     print(json.dumps(report, indent=2))
     if report["failures"]:
         sys.exit(1)

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures.tables import REPORTS
+from benchmarks.report import REPORTS
 from model.system import describe_machine
 
 LIGHTHOUSE = "lighthouse@12.8.2"

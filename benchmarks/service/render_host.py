@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.report import write_report
 from benchmarks.service.control_groups import ControlGroupError, Group, limited
 from benchmarks.service.serving import REPORT
 from benchmarks.service.serving_load import Ask, by_clients, send, summary
@@ -200,7 +201,7 @@ def main() -> None:
         "bars": BARS,
         "kept": against_bars(found),
     }  # fmt: skip
-    options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_report(options.out, report)
     print(json.dumps(report, indent=2))
 
 

@@ -13,9 +13,9 @@ import statistics
 import time
 from pathlib import Path
 
+from benchmarks.report import REPORTS, write_report
 from benchmarks.service.serving_start import (
     MEASURED,
-    ROOT,
     SERVING_PYTHON,
     free_port,
     get,
@@ -26,7 +26,7 @@ from benchmarks.service.serving_start import (
 )
 from model.system import describe_machine
 
-REPORT = ROOT / "benchmarks" / "reports" / "serving.json"
+REPORT = REPORTS / "serving.json"
 
 
 def main() -> None:
@@ -45,8 +45,7 @@ def main() -> None:
         "median": {key: statistics.median(run[key] for run in runs) for key in runs[0]},
         "installed_megabytes": folder_megabytes(options.python.parent.parent),
     }
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_report(REPORT, report)
     print(json.dumps(report, indent=2))
 
 

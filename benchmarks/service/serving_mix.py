@@ -8,16 +8,15 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+from benchmarks.report import ROOT
 from benchmarks.service.serving_files import bad_files, good_files
 from benchmarks.service.serving_load import Ask, Check, is_problem, upload
 from model.inference.classifier import Classifier, Prediction
 from model.preprocessing import load_image, prepare
 from model.reading.open_scan import read_scan
 
-ROOT = Path(__file__).resolve().parents[2]
 GALLERY = ROOT / "data" / "samples"
 PREDICTIONS = "/api/v1/predictions"
 TOLERANCE = 2e-3  # of a probability: threads may add in another order

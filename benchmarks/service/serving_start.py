@@ -20,8 +20,9 @@ from typing import IO
 import psutil
 import yaml
 
+from benchmarks.report import ROOT
+
 TIMEOUT = 120.0  # seconds that a start may take
-ROOT = Path(__file__).resolve().parents[2]
 SERVING_PYTHON = ROOT / ".venv" / "bin" / "python"
 MEASURED = {
     "GALLERY_DIR": str(ROOT / "data" / "samples"),  # so that reports tell nothing of this machine

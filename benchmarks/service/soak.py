@@ -25,6 +25,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.report import write_report
 from benchmarks.service.serving import REPORT
 from benchmarks.service.serving_load import Answer, at_rate, by_clients, summary
 from benchmarks.service.serving_mix import Catalogue, catalogue, mixed
@@ -256,7 +257,7 @@ def main() -> None:
         "load_comes_from": "another process on the same processors",
         **found,
     }
-    options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_report(options.out, report)
     print(json.dumps(report, indent=2))
 
 

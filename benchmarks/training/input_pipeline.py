@@ -20,8 +20,9 @@ import cv2
 import keras
 import numpy as np
 
+from benchmarks.report import REPORTS, write_report
 from data.dataset.image_set import ImageSet
-from data.outlines.files import Outline
+from data.dataset.outline_files import Outline
 from model.config import NO_TUMOUR, TrainingConfig
 from model.system import describe_machine
 from model.training.batch_workers import Source, feeding
@@ -29,8 +30,7 @@ from model.training.batches import PhantomPool, Sources, draw_phantoms
 from model.training.devices import choose_precision
 from model.training.train import _Run
 
-ROOT = Path(__file__).resolve().parents[2]
-REPORT = ROOT / "benchmarks" / "reports" / "input_pipeline.json"
+REPORT = REPORTS / "input_pipeline.json"
 SEED = 3_000_000
 
 
@@ -63,8 +63,7 @@ def main() -> None:
             for workers, rate in rates.items()
         },
     }
-    options.report.parent.mkdir(parents=True, exist_ok=True)
-    options.report.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_report(options.report, report)
     print(json.dumps(report, indent=2))
 
 

@@ -31,12 +31,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from benchmarks.report import REPORTS, ROOT, write_report
 from data.phantoms import make_phantom
 from model.config import CLASS_NAMES, TrainingConfig
 from model.system import describe_machine
 
-ROOT = Path(__file__).resolve().parents[2]
-REPORT = ROOT / "benchmarks" / "reports" / "training_at_size.json"
+REPORT = REPORTS / "training_at_size.json"
 FIRST_SEED = 3_000_000
 STEPS = 3
 BATCHES = 20  # of 32 images, that are made without a step
@@ -81,8 +81,7 @@ def main() -> None:
         "within_3_gb": peak < LIMIT,
         "stages": stages,
     }
-    options.report.parent.mkdir(parents=True, exist_ok=True)
-    options.report.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_report(options.report, report)
     print(json.dumps(report, indent=2))
 
 

@@ -15,7 +15,7 @@ from data.audit.planted import measure
 from data.audit.report import build_report, peak_memory
 from data.audit.report_markdown import render
 from data.dataset.division import load_manifest
-from data.outlines.outlined import outlines_of
+from data.dataset.outline_files import outlines_of
 from model.config import CLASS_NAMES
 from model.system import describe_machine
 
@@ -35,7 +35,7 @@ def run_audit(
         out: The manifest to write.
         report: The JSON to write; the readable report goes beside it, as `.md`.
         outlines: File of tumour outlines, for patient blocks and to measure against; or several,
-            as for `data.outlines.outlined.outlines_of`.
+            as for `data.dataset.outline_files.outlines_of`.
         cache: As for `data.dataset.protocols.load_parts`.
         keep: A manifest whose validation images under `official` stay such.
         plant: Images of each class whose planted copies are searched for; 0 for none.
@@ -44,8 +44,7 @@ def run_audit(
         The report's content.
 
     Raises:
-        data.layout.DatasetError, data.outlines.files.OutlinesError, OSError: What is read is not
-            as it should be.
+        DatasetError, OutlinesError, OSError: What is read is not as it should be.
     """
     clock = [time.perf_counter()]
     known = None if outlines is None else outlines_of(data, outlines)

@@ -30,7 +30,7 @@ from data.audit.similarity import TRANSFORMS, signatures
 from data.dataset.division import COLUMNS, Manifest
 from data.dataset.image_set import cache_for, load_split
 from data.dataset.image_store import ImageArray, StoredImages, join
-from data.outlines.files import Outline
+from data.dataset.outline_files import Outline
 
 LOOK_FROM = 0.95
 """Similarity from which pairs are kept for the report."""
@@ -123,7 +123,7 @@ def audit(
 
     Args:
         data: The images.
-        outlines: By "class/file name" of Training, as `data.outlines.files.load_outlines` gives.
+        outlines: By "class/file name" of Training, as `load_outlines` gives.
         keep: An earlier division, whose validation images under `official` stay such.
     """
     n = len(data.files)

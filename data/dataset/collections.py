@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.dataset.image_set import to_uint8
-from data.outlines.files import fill_polygon
+from data.dataset.outline_files import fill_polygon
 from model.config import CLASS_NAMES, IMAGE_SIZE, NO_TUMOUR
 from model.preprocessing import ImageError, load_image
 
@@ -137,7 +137,7 @@ def find_collections(folders: Sequence[Path]) -> list[Path]:
     """The collections among folders: each folder itself, or the collections in it.
 
     Raises:
-        CollectionError: A folder is none and holds none, or two have one name.
+        CollectionError: A folder is no collection and holds none, or two have the same name.
     """
     found: list[Path] = []
     for folder in folders:

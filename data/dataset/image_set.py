@@ -28,9 +28,8 @@ from data.layout import (
     list_strays,
     require_every_class,
 )
-from data.phantoms import make_phantom, one_thread
 from model.config import CLASS_NAMES
-from model.preprocessing import ImageError, load_image, prepare
+from model.preprocessing import ImageError, load_image
 
 log = logging.getLogger(__name__)
 
@@ -251,34 +250,6 @@ def _read_all(
     images = [result[0] for result in results if result is not None]
     stacked = np.stack(images) if images else np.empty((0, *SHAPE), dtype=np.uint8)
     return stacked, [None if result is None else result[1] for result in results]
-
-
-def make_phantoms(per_class: int, seed: int) -> ImageSet:
-    """Draws phantoms and preprocesses them like any other image.
-
-    Half are drawn at 224 pixels and half at 448, so that resampling is part of the pool.
-
-    Args:
-        per_class: Phantoms of each class.
-        seed: Seed of the first; each phantom has its own, counted up from here.
-
-    Returns:
-        `4 * per_class` images, classes in turn.
-    """
-    images, labels, names = [], [], []
-    with one_thread():
-        for number in tqdm(
-            range(per_class * len(CLASS_NAMES)), desc="phantoms", leave=False, disable=None
-        ):
-            label = number % len(CLASS_NAMES)
-            size = 224 if (number // len(CLASS_NAMES)) % 2 == 0 else 448
-            phantom = make_phantom(CLASS_NAMES[label], seed + number, size=size)
-            images.append(to_uint8(prepare(phantom.image.astype(np.float32))))
-            labels.append(label)
-            names.append(f"{CLASS_NAMES[label]}/phantom-{seed + number}")
-    stacked = np.stack(images)
-    digest = hashlib.sha256(stacked.tobytes() + "\n".join(names).encode()).hexdigest()
-    return ImageSet(stacked, np.array(labels, dtype=np.int64), tuple(names), digest)
 
 
 def load_gallery(folder: Path) -> ImageSet:

@@ -11,7 +11,7 @@ The division itself is data, `data/splits.csv`, made by `python -m model audit`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +68,16 @@ def load_parts(
         for role in ("train", "validation", "test")
     )
     return Parts(training, validation, test)
+
+
+def official_sets(test: ImageSet, unseen: Collection[str]) -> dict[str, ImageSet]:
+    """The official test split and its two parts, by name, from the files of the unseen images."""
+    alone = np.array([f"Testing/{name}" in unseen for name in test.names])
+    return {
+        "test": test,
+        "test_with_copy_in_training": test.take(np.flatnonzero(~alone)),
+        "test_unseen": test.take(np.flatnonzero(alone)),
+    }
 
 
 def _gather(splits: dict[str, ImageSet], chosen: dict[str, NDArray[np.bool_]]) -> ImageSet:

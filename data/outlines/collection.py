@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from data.outlines.files import OutlinesError
+from data.dataset.outline_files import OutlinesError
 
 SLICES = 3064
 MAX_FILE_BYTES = 64 * 1024**2

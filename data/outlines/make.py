@@ -4,8 +4,8 @@
 
 Reads the collection's ``.mat`` files (Cheng et al. 2017; data/README.md says where to get them),
 finds the dataset images that show one of its slices or the mirror image of one, by the audit's
-method, and writes the slice's outline for each (`data.outlines.files` describes the file). Nothing
-is left out silently: what is not matched, and labels that disagree, are counted and named.
+method, and writes the slice's outline for each (`data.dataset.outline_files` describes the file).
+Nothing is left out silently: what is not matched, and labels that disagree, are counted and named.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from data.audit import signatures
+from data.dataset.outline_files import OutlinesError, save_outlines
 from data.layout import SPLITS, DatasetError, ImageFile, list_images, list_strays
 from data.outlines.collection import Collection, open_collection
-from data.outlines.files import OutlinesError, save_outlines
 from data.outlines.mat import MatError, read_slice
 from data.outlines.matching import Matches, SliceOutline, in_dataset_pixels, match
 from data.outlines.report import complain, report, say_slices, shown, warn_collection

@@ -2,7 +2,8 @@
 
 Each file holds a struct ``cjdata`` with `label`, `PID`, `image`, `tumorBorder` and `tumorMask`.
 MATLAB stores columns first, so HDF5 shows every array transposed; and it counts pixels from 1 at
-their centres, where `data.outlines.files` counts from 0 at the image's edge: half a pixel between.
+their centres, where `data.dataset.outline_files` counts from 0 at the image's edge: half a pixel
+between.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from data.outlines.files import OutlinesError, fill_polygon
+from data.dataset.outline_files import OutlinesError, fill_polygon
 from model.reading.picture_guards import MAX_PIXELS
 
 FIELDS = ("label", "PID", "image", "tumorBorder", "tumorMask")

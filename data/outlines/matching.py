@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.audit.copies import MIRRORED, CopyPairs, coarse_pairs, gather
-from data.outlines.files import Outline
+from data.dataset.outline_files import Outline
 from data.outlines.mat import LABELS, Slice
 from model.config import CLASS_NAMES, IMAGE_SIZE
 

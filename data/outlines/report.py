@@ -15,7 +15,7 @@ NAMES_SHOWN = 10
 
 
 def warn_collection(collection: Collection) -> None:
-    """Warn of slices that are missing or there twice, and of ``.mat`` files that are none."""
+    """Warn of slices that are missing or there twice, and of ``.mat`` files without a slice."""
     missing = sorted(set(range(1, SLICES + 1)) - set(collection.files))
     for what, names in (
         (f"of {SLICES} slices are missing; their images get no outline", missing),

@@ -1,10 +1,11 @@
-"""Pairs of phantoms that differ only in the lesion.
+"""Sets of phantoms, and of pairs of phantoms that differ only in the lesion.
 
 Data contract: images uint8 (n, 224, 224, 1), preprocessed like any other image, times 255.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
-from data.phantoms import make_phantom, one_thread
+from data.dataset.image_set import ImageSet, to_uint8
+from data.phantoms import Phantom, make_phantom, one_thread
 from model.config import CLASS_NAMES
 from model.preprocessing import prepare
 
@@ -46,6 +49,26 @@ class Pairs:
         return len(self.labels)
 
 
+def make_phantoms(per_class: int, seed: int) -> ImageSet:
+    """Draws phantoms and preprocesses them like any other image.
+
+    Half are drawn at 224 pixels and half at 448, so that resampling is part of the pool.
+
+    Args:
+        per_class: Phantoms of each class.
+        seed: Seed of the first; each phantom has its own, counted up from here.
+
+    Returns:
+        `4 * per_class` images, classes in turn.
+    """
+    wanted = range(per_class * len(CLASS_NAMES))
+    stacked = np.stack(drawn_in_processes(partial(_phantom, seed=seed), wanted, workers=1))
+    labels = np.arange(len(wanted), dtype=np.int64) % len(CLASS_NAMES)
+    names = tuple(f"{CLASS_NAMES[k]}/phantom-{seed + n}" for n, k in enumerate(labels))
+    digest = hashlib.sha256(stacked.tobytes() + "\n".join(names).encode()).hexdigest()
+    return ImageSet(stacked, labels, names, digest)
+
+
 def make_pairs(per_class: int, seed: int = PAIR_SEED, *, workers: int = 1) -> Pairs:
     """Draws pairs of phantoms at 224 pixels and preprocesses them like any other image.
 
@@ -70,7 +93,7 @@ def make_pairs(per_class: int, seed: int = PAIR_SEED, *, workers: int = 1) -> Pa
 
 def cached_pairs(per_class: int, folder: Path, seed: int = PAIR_SEED, *, workers: int = 1) -> Pairs:
     """As `make_pairs`, kept in `folder`, since drawing them takes minutes."""
-    path = folder / f"phantom-pairs-{per_class}-{seed}.npz"
+    path = folder / f"lesion-pairs-{per_class}-{seed}.npz"
     if path.exists():
         with np.load(path, allow_pickle=False) as saved:
             return Pairs(saved["with_lesion"], saved["without"], saved["labels"], saved["masks"])
@@ -89,23 +112,30 @@ def drawn_in_processes(
     draw: Callable[[int], Drawn], numbers: Sequence[int], workers: int
 ) -> list[Drawn]:
     """`draw` of each number, in order, by `workers` processes."""
+    shown = partial(tqdm, total=len(numbers), desc="phantoms", leave=False, disable=None)
     if workers <= 1:
         with one_thread():
-            return [draw(number) for number in numbers]
+            return [draw(number) for number in shown(numbers)]
     with ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), initializer=one_thread
     ) as pool:
-        return list(pool.map(draw, numbers, chunksize=8))
+        return list(shown(pool.map(draw, numbers, chunksize=8)))
+
+
+def _phantom(number: int, seed: int) -> Images:
+    label = CLASS_NAMES[number % len(CLASS_NAMES)]
+    size = 224 if (number // len(CLASS_NAMES)) % 2 == 0 else 448
+    return _prepared(make_phantom(label, seed + number, size=size))
+
+
+def _prepared(phantom: Phantom) -> Images:
+    return to_uint8(prepare(phantom.image.astype(np.float32)))
 
 
 def _pair(number: int, seed: int) -> tuple[Images, Images, NDArray[np.bool_]]:
     label = TUMOURS[number % len(TUMOURS)]
     there, gone = (make_phantom(label, seed + number, lesion=lesion) for lesion in (True, False))
-    first, second = (
-        np.rint(prepare(phantom.image.astype(np.float32)) * 255).astype(np.uint8)
-        for phantom in (there, gone)
-    )
-    return first, second, there.mask
+    return _prepared(there), _prepared(gone), there.mask
 
 
 def _stacked(rows: Sequence[NDArray[Any]]) -> NDArray[Any]:

@@ -15,11 +15,12 @@ from typing import Any
 from model.batch.rows import PROBABILITY
 from model.batch.sources import Source, read_source
 from model.config import CLASS_NAMES, NO_TUMOUR
-from model.inference.series_answer import SliceAnswer, answer_series
+from model.inference.series_answer import SliceAnswer, answer_fields
 from model.reading.errors import ImageError
 from model.reading.marks import is_dicom
-from model.reading.series import Series, choose, group
-from model.reading.slice_header import HEAD, SliceHeader, read_slice_header
+from model.reading.read_slice_header import read_slice_header
+from model.reading.series import Series, choose, described, group
+from model.reading.slice_header import HEAD, SliceHeader
 
 ABOUT = (
     "study", "series", "path", "description", "modality", "body_part", "plane", "contrast",
@@ -76,30 +77,17 @@ class Study:
                 found.append(ahead)
                 ahead = next(slices, None)
             study = studies.setdefault(one.header.study, len(studies) + 1)
-            about = self._about(number, one) | {"study": study, "series": number + 1}
+            about = described(one) | {
+                "study": study,
+                "series": number + 1,
+                "path": self.sources[one.files[0]].label,
+                "chosen": number in self.chosen,
+            }
             yield about | _answer(found, one) | {"model_sha256": model}
         for file, error in self.unread.items():
             row: dict[str, Any] = dict.fromkeys(SERIES_COLUMNS)
             label = self.sources[file].label
             yield row | {"path": label, "files": 1, "error": error, "model_sha256": model}
-
-    def _about(self, number: int, one: Series) -> dict[str, Any]:
-        header = one.header
-        return {
-            "path": self.sources[one.files[0]].label,
-            "description": header.description or header.protocol or None,
-            "modality": header.modality or None,
-            "body_part": header.body_part or None,
-            "plane": one.plane,
-            "contrast": one.contrast.name,
-            "contrast_source": one.contrast.source,
-            "files": len(one.files) + len(one.repeats),
-            "repeats": len(one.repeats),
-            "slices": one.slices,
-            "millimeters": one.gap,
-            "chosen": number in self.chosen,
-            "not_answered": one.unfit,
-        }
 
 
 class SeriesTally:
@@ -173,25 +161,8 @@ def _answer(rows: list[dict[str, Any]], one: Series) -> dict[str, Any]:
     if unread == len(slices):
         empty: dict[str, Any] = dict.fromkeys(ANSWER)
         return empty | {"slices_not_readable": unread, "error": rows[0]["error"]}
-    found = answer_series(slices, one.gap)
-
-    def name(place: int | None) -> str | None:
-        return None if place is None else _place(rows[place])
-
-    return {
-        "slices": len(slices),
-        "finding": found.finding,
-        "neighbors": found.neighbours,
-        "neighbors_needed": found.needed,
-        "first_neighbor": name(found.first),
-        "last_neighbor": name(found.last),
-        "slices_with_tumor": found.with_tumor,
-        "highest_tumor_probability": found.highest,
-        "highest_slice": name(found.highest_at),
-        "slices_like_brain_mri": found.brain,
-        "slices_not_readable": unread,
-        "error": None,
-    }
+    names = [_place(row) for row in rows]
+    return answer_fields(slices, one.gap, names) | {"slices": len(slices), "error": None}
 
 
 def _seen(row: dict[str, Any]) -> SliceAnswer | None:

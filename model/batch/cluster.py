@@ -164,5 +164,5 @@ def _connect(ray: Any, batch: Batch, address: str) -> None:
 
 
 def _folder(paths: Sequence[str]) -> str | None:
-    """The folder that relative paths start from; None where there are none."""
+    """The folder that relative paths start from; None if all paths are absolute."""
     return None if all(Path(path).is_absolute() for path in paths) else str(Path.cwd())

@@ -241,7 +241,7 @@ def find_source(label: str) -> Source:
     """The source that a row's `path` names, to show its picture again.
 
     Raises:
-        ImageError: There is none any more.
+        ImageError: The file is gone.
     """
     if Path(label).is_file():
         return next(_file(label))

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from data.dataset.collections import Collections, person_of
 from model.config import NO_TUMOUR
-from model.export.fit_trust import network_outputs
 from model.inference.classifier import Classifier
 from model.metrics.accuracy import wilson_interval
 from model.metrics.calibration import calibration_error
 from model.metrics.decisions import finding_figures
+from model.predictors import network_outputs
 
 CERTAIN = 0.9
 """A tumor with a greater probability of no tumor is missed with certainty."""

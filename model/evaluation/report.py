@@ -9,31 +9,25 @@ figures of the other protocols come from networks trained for them alone, whose 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
-import numpy as np
-from numpy.typing import NDArray
-from tqdm import tqdm
-
 from data.dataset.collections import load_collections
 from data.dataset.division import load_manifest
-from data.dataset.image_set import ImageSet, load_gallery, make_phantoms, to_float
-from data.dataset.image_store import ImageArray
-from data.dataset.protocols import Parts, load_parts
+from data.dataset.image_set import ImageSet, load_gallery
+from data.dataset.protocols import Parts, load_parts, official_sets
+from data.phantoms.sets import make_phantoms
 from model.config import CLASS_NAMES, MODEL_NAME
 from model.evaluation.other_collections import other_collections
 from model.evaluation.scores import RUN_REPORTS, read_scores, summarise
 from model.evaluation.trust_report import trust_sections
 from model.inference.classifier import Classifier
 from model.metrics.accuracy import evaluate
+from model.predictors import Predict, agreement, keras_predictor, litert_predictor
 from model.system import describe_machine
 
 PHANTOM_SEED = 2_000_000
-
-Predict = Callable[[ImageArray], NDArray[np.float32]]
 
 
 def evaluation_sets(
@@ -61,42 +55,6 @@ def evaluation_sets(
         "gallery": load_gallery(samples),
     }
     return {name: images for name, images in sets.items() if images is not None and len(images)}
-
-
-def official_sets(test: ImageSet, unseen: Collection[str]) -> dict[str, ImageSet]:
-    """The official test split and its two parts, by name, from the files of the unseen images."""
-    alone = np.array([f"Testing/{name}" in unseen for name in test.names])
-    return {
-        "test": test,
-        "test_with_copy_in_training": test.take(np.flatnonzero(~alone)),
-        "test_unseen": test.take(np.flatnonzero(alone)),
-    }
-
-
-def keras_predictor(path: Path) -> Predict:
-    """Probabilities of a `.keras` file, loaded in safe mode: uint8 (n, 224, 224, 1) to (n, 4)."""
-    model = keras.models.load_model(path, safe_mode=True)
-
-    def predict(images: ImageArray) -> NDArray[np.float32]:
-        starts = tqdm(range(0, len(images), 64), desc=path.name, leave=False, disable=None)
-        found = []
-        for start in starts:
-            batch = to_float(images[start : start + 64])
-            found.append(np.asarray(model.predict_on_batch(batch)))
-        return np.concatenate(found).astype(np.float32)
-
-    return predict
-
-
-def litert_predictor(classifier: Classifier) -> Predict:
-    """Probabilities of a `.tflite` file: uint8 (n, 224, 224, 1) to float32 (n, 4)."""
-
-    def predict(images: ImageArray) -> NDArray[np.float32]:
-        rows = tqdm(images, desc=classifier.path.name, leave=False, disable=None)
-        found = [classifier.probabilities(to_float(image))[0] for image in rows]
-        return np.stack(found).astype(np.float32)
-
-    return predict
 
 
 def build_report(
@@ -190,13 +148,3 @@ def with_new_scores(artifacts: Path) -> dict[str, Any]:
             f"{artifacts / 'evaluation.json'}, which is of others; evaluate without it"
         )
     return report | {"protocols": summarise(read_scores(RUN_REPORTS))}
-
-
-def agreement(left: NDArray[np.float32], right: NDArray[np.float32]) -> dict[str, float]:
-    """How alike the probabilities of two files for the same images are, float32 (n, 4) each."""
-    difference = np.abs(left - right)
-    return {
-        "same_label": float((left.argmax(axis=1) == right.argmax(axis=1)).mean()),
-        "largest_probability_difference": float(difference.max()),
-        "mean_probability_difference": float(difference.mean()),
-    }

@@ -50,8 +50,8 @@ def score_run(
         ValueError: The run is not finished, or its images are not those of its protocol.
     """
     from data.dataset.division import load_manifest
-    from data.dataset.protocols import load_parts
-    from model.evaluation.report import keras_predictor, official_sets
+    from data.dataset.protocols import load_parts, official_sets
+    from model.predictors import keras_predictor
     from model.training.run_folder import read_history
 
     record = _read_run(run)
@@ -121,7 +121,7 @@ def write_score(score: dict[str, Any], folder: Path = RUN_REPORTS) -> Path:
 
 
 def read_scores(folder: Path = RUN_REPORTS) -> list[dict[str, Any]]:
-    """The scores in a folder, by file name; an empty list where there is none."""
+    """The scores in a folder, by file name; empty if there is no such folder."""
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from data.dataset.image_set import ImageSet
-from model.export.fit_trust import network_outputs
 from model.inference.classifier import Classifier
 from model.inference.temperature import softmax
 from model.inference.trust import RULE, VERY_LIKELY, Trust
 from model.metrics.calibration import calibration_figures
 from model.metrics.decisions import COVERAGE, RIGHT, finding_figures, kind_figures
+from model.predictors import network_outputs
 
 REPORTED = ("validation", "test", "test_unseen", "phantoms", "gallery")
 

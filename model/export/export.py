@@ -23,6 +23,7 @@ from model.config import (
     PARAMETER_COUNT,
     QUANTIZATIONS,
 )
+from model.export.layers import describe_layers
 from model.export.ranges import cut_ranges
 from model.inference.heat_map import HEAT_FILE, heat_bytes
 from model.preprocessing import SETTINGS
@@ -182,6 +183,7 @@ def export(
         "classes": list(CLASS_NAMES),
         "preprocessing": SETTINGS,
         "parameters": PARAMETER_COUNT,
+        "layers": describe_layers(model),
         "quantization": quantization,
         "calibration_images": 0 if calibration is None else len(calibration),
         "outputs": "logits",

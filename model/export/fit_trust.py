@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from data.dataset.collections import Collections, load_collections, person_of
-from data.dataset.image_set import ImageSet, make_phantoms, to_float
-from data.dataset.image_store import ImageArray
+from data.dataset.image_set import ImageSet
+from data.phantoms.sets import make_phantoms
 from model.config import CLASS_NAMES, MODEL_NAME, NO_TUMOUR, TrainingConfig
 from model.inference.classifier import Classifier
 from model.inference.temperature import softmax
@@ -32,6 +31,7 @@ from model.metrics.decisions import (
     fit_finding_threshold,
     fit_kind_threshold,
 )
+from model.predictors import network_outputs
 from model.system import file_hash
 
 KEPT = 0.99
@@ -42,23 +42,6 @@ MARGIN = 1.03
 COUNTED = 50
 """A group (tumors, or healthy heads, of one collection) counts as at most so many images."""
 FITTED_PHANTOMS, CHECKED_PHANTOMS = 75, 50  # of each class
-
-
-def network_outputs(
-    classifier: Classifier, images: ImageArray
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What the exported network says of images, before any constant is applied.
-
-    Args:
-        classifier: Need not be calibrated.
-        images: uint8 (n, 224, 224, 1).
-
-    Returns:
-        Logits, float32 (n, 4), and features, float32 (n, 512).
-    """
-    rows = tqdm(images, desc=classifier.path.name, leave=False, disable=None)
-    found = [classifier.outputs(to_float(image)) for image in rows]
-    return np.stack([f.logits for f in found]), np.stack([f.features for f in found])
 
 
 def fit_gaussian(

@@ -18,9 +18,9 @@ from data.dataset.collections import Collections
 from data.dataset.image_set import ImageSet
 from data.dataset.image_store import ImageArray
 from model.config import MODEL_NAME
-from model.evaluation.report import agreement, keras_predictor, litert_predictor
 from model.export.export import calibration_images, export
 from model.inference.classifier import Classifier
+from model.predictors import agreement, keras_predictor, litert_predictor
 from model.system import native_notices_silenced
 
 COUNTS = (9, 13, 17, 21, 25, 35, 50, 100, 200)
@@ -58,7 +58,7 @@ def choose_calibration(
     Returns:
         The images of the number with the most equal labels and, among equals, the smallest
         mean difference of probabilities, as `convert` wants them; and for each number `images`
-        and the figures of `model.evaluation.report.agreement`.
+        and the figures of `model.predictors.agreement`.
 
     Raises:
         ValueError: As `calibration_images`.

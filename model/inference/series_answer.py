@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from model.config import CLASS_NAMES, NO_TUMOUR
 from model.inference.classifier import Prediction
@@ -114,3 +115,31 @@ def answer_series(slices: Sequence[SliceAnswer | None], gap: float | None) -> Se
         highest=None if highest_at is None else brain[highest_at],
         highest_at=highest_at,
     )
+
+
+def answer_fields(
+    slices: Sequence[SliceAnswer | None], gap: float | None, names: Sequence[str]
+) -> dict[str, Any]:
+    """The answer ready for JSON.
+
+    Args:
+        slices, gap: As `answer_series`.
+        names: What to call the slices.
+    """
+    found = answer_series(slices, gap)
+
+    def name(place: int | None) -> str | None:
+        return None if place is None else names[place]
+
+    return {
+        "finding": found.finding,
+        "neighbors": found.neighbours,
+        "neighbors_needed": found.needed,
+        "first_neighbor": name(found.first),
+        "last_neighbor": name(found.last),
+        "slices_with_tumor": found.with_tumor,
+        "highest_tumor_probability": found.highest,
+        "highest_slice": name(found.highest_at),
+        "slices_like_brain_mri": found.brain,
+        "slices_not_readable": slices.count(None),
+    }

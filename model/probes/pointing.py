@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import cv2
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from data.dataset.image_set import to_float
 from data.phantoms.sets import TUMOURS
 from model.config import CLASS_NAMES
 from model.inference.evidence import combine, direction, scaled, smooth, upsample
@@ -205,3 +207,19 @@ def summarise(parts: list[tuple[NDArray[np.bool_], Array]], labels: Labels) -> d
         of_class = overlap[labels == CLASS_NAMES.index(name), best]
         iou[name] = float(of_class.mean()) if len(of_class) else None
     return {"hits": shares(hit, labels), "threshold": float(THRESHOLDS[best]), "iou": iou}
+
+
+def features_of(model: keras.Model, cuts: Sequence[str] = DEPTHS) -> Features:
+    """Features of a network at several cuts, in one pass: what `point` asks for."""
+    part = keras.Model(model.input, {cut: model.get_layer(cut).output for cut in cuts})
+
+    def features(images: Images) -> Mapping[str, Array]:
+        found = part.predict_on_batch(to_float(images))
+        return {cut: np.asarray(value, dtype=np.float32) for cut, value in found.items()}
+
+    return features
+
+
+def tails_of(model: keras.Model, cuts: Sequence[str] = DEPTHS) -> dict[str, Tail]:
+    """The tails of a network at several cuts."""
+    return {cut: Tail.from_keras(model, cut) for cut in cuts}

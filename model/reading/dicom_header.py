@@ -95,12 +95,12 @@ class HeaderFile(BoundedReads):
     not: Python keeps each name of one that it is asked for, for good, and it may have megabytes.
     """
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, most: int = MAX_READS) -> None:
         complaint = (
             "`file` must have a shorter DICOM header; export its pixels alone. "
-            f"Received: one of more than {MAX_READS:,} pieces"
+            f"Received: one of more than {most:,} pieces"
         )
-        super().__init__(content, MAX_READS, complaint, "too-large")
+        super().__init__(content, most, complaint, "too-large")
 
     def read(self, size: int | None = -1, /) -> bytes:
         piece = super().read(size)
@@ -139,11 +139,12 @@ def read_header(content: bytes) -> tuple[Dataset, UID, HeaderFile]:
     return dataset, syntax, file
 
 
-def open_dataset(content: bytes) -> tuple[HeaderFile, UID, FileMetaDataset]:
+def open_dataset(content: bytes, most: int = MAX_READS) -> tuple[HeaderFile, UID, FileMetaDataset]:
     """The dataset's bytes, uncompressed, at its first element.
 
     Args:
         content: The file, or its beginning.
+        most: Pieces that may be read of it.
 
     Returns:
         Those bytes, the transfer syntax, and meta information that tells their byte order.
@@ -153,7 +154,7 @@ def open_dataset(content: bytes) -> tuple[HeaderFile, UID, FileMetaDataset]:
             none.
         Exception: One of `DAMAGE`.
     """
-    file = HeaderFile(content)
+    file = HeaderFile(content, most)
     file.seek(132 if content[128:132] == b"DICM" else 0)
     meta = _meta(file)
     if "TransferSyntaxUID" not in meta:
@@ -161,7 +162,7 @@ def open_dataset(content: bytes) -> tuple[HeaderFile, UID, FileMetaDataset]:
     syntax = UID(meta.TransferSyntaxUID)
     _check_syntax(syntax)
     if syntax == DeflatedExplicitVRLittleEndian:
-        file = HeaderFile(_inflate(file.read()))
+        file = HeaderFile(_inflate(file.read()), most)
         syntax = ExplicitVRLittleEndian
     if syntax not in NATIVE:
         meta.TransferSyntaxUID = ExplicitVRLittleEndian  # as all headers of compressed pixels are

@@ -213,7 +213,7 @@ def _grey(image: Image.Image) -> NDArray[np.float32]:
 
 
 def upright(pixels: NDArray[np.float32], orientation: object) -> NDArray[np.float32]:
-    """Turns a grey picture as its EXIF orientation says; values that are none leave it."""
+    """Turns a grey picture as its EXIF orientation says; an unknown value changes nothing."""
     turned: dict[int, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
         2: np.fliplr,
         3: lambda p: np.rot90(p, 2),

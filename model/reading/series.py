@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 from model.reading.contrast import Contrast, contrast_of
 from model.reading.slice_header import SliceHeader
@@ -129,6 +130,24 @@ def group(headers: Mapping[int, SliceHeader]) -> list[Series]:
             min(one.files),
         ),
     )  # fmt: skip
+
+
+def described(one: Series) -> dict[str, Any]:
+    """What the headers tell, ready for JSON; `not_answered` is one of `UNFIT`, or None."""
+    header = one.header
+    return {
+        "description": header.description or header.protocol or None,
+        "modality": header.modality or None,
+        "body_part": header.body_part or None,
+        "plane": one.plane,
+        "contrast": one.contrast.name,
+        "contrast_source": one.contrast.source,
+        "files": len(one.files) + len(one.repeats),
+        "repeats": len(one.repeats),
+        "slices": one.slices,
+        "millimeters": one.gap,
+        "not_answered": one.unfit,
+    }
 
 
 def choose(series: list[Series]) -> Choice | None:

@@ -33,7 +33,7 @@ from tqdm import tqdm
 
 from data.dataset.collections import LABELS, TUMOR, Collections
 from data.dataset.image_set import ImageSet, to_uint8
-from data.outlines.files import Outline, outline_mask
+from data.dataset.outline_files import Outline, outline_mask
 from data.phantoms import make_phantom, one_thread
 from model.config import CLASS_NAMES, IMAGE_SIZE, MAP_SHAPE, NO_TUMOUR, TrainingConfig
 from model.preprocessing import prepare

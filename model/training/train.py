@@ -29,7 +29,7 @@ from tqdm import tqdm
 from data.dataset.collections import Collections
 from data.dataset.image_set import ImageSet, to_float
 from data.dataset.image_store import ImageArray
-from data.outlines.files import Outline
+from data.dataset.outline_files import Outline
 from model.config import NO_TUMOUR, TrainingConfig
 from model.metrics.accuracy import cross_entropy
 from model.training.architecture import build_cnn, fold_normalization

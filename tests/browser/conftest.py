@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from werkzeug.serving import make_server
+
+from tests.patience import LONGEST_WAIT
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = [
@@ -25,8 +27,9 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module")  # one for all would leave asyncio's loop to the tests after these
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=1000 * LONGEST_WAIT)
     if not CHROMIUM.is_file() and os.environ.get("REQUIRE_BROWSER") != "1":
         pytest.skip(f"Chromium is not installed at {CHROMIUM}")
     with sync_playwright() as playwright:
@@ -62,6 +65,7 @@ def open_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
 
     def open_path(path: str, **options: Any) -> Page:
         context = browser.new_context(base_url=address, reduced_motion="reduce", **options)
+        context.set_default_timeout(1000 * LONGEST_WAIT)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text))
@@ -82,6 +86,7 @@ def browser_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]
 
     def open_path(path: str, **options: Any) -> Page:
         context = browser.new_context(base_url=address, reduced_motion="reduce", **options)
+        context.set_default_timeout(1000 * LONGEST_WAIT)
         contexts.append(context)
         page = context.new_page()
         page.goto(path)

@@ -246,7 +246,7 @@ def test_a_slow_answer_is_explained(open_page: OpenPage, files: dict[str, Path])
     held: list[Route] = []
     page.route(PREDICTIONS, lambda route: held.append(route))
     choose(page, files["scan.png"])
-    expect(card(page, "scan.png").locator(".waking")).to_contain_text("falls asleep", timeout=6000)
+    expect(card(page, "scan.png").locator(".waking")).to_contain_text("falls asleep")
     held[0].continue_()
     says(page, "scan.png", "Glioma")
 

@@ -28,6 +28,7 @@ from data.download import main
 from data.layout import DatasetError
 from data.staging import staging
 from model.config import CLASS_NAMES
+from tests.patience import LONGEST_WAIT
 
 ROOT = Path(__file__).resolve().parents[2]
 MEBIBYTE = 1024**2
@@ -285,7 +286,8 @@ def test_no_network_is_an_error_without_a_traceback(tmp_path: Path, out: Path) -
     }
     ran = subprocess.run(
         [sys.executable, "-m", "data.download", "--out", str(out)],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False,
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LONGEST_WAIT,
+        check=False,
     )  # fmt: skip
     assert ran.returncode == 1
     assert "error: Kaggle cannot be reached" in ran.stderr

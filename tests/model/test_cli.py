@@ -16,8 +16,8 @@ from PIL import Image
 from data.dataset.division import COLUMNS, load_manifest
 from data.dataset.image_set import to_float
 from data.dataset.image_store import StoredImages
+from data.dataset.outline_files import Outline, save_outlines
 from data.dataset.protocols import load_parts
-from data.outlines.files import Outline, save_outlines
 from model.__main__ import main
 from model.config import CLASS_NAMES, TrainingConfig
 from model.inference.classifier import Classifier

@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 from packaging.markers import Marker
 
+from tests.patience import LONGEST_WAIT
+
 ROOT = Path(__file__).resolve().parents[2]
 MAKE = shutil.which("make")
 REQUIREMENTS = (
@@ -25,8 +27,8 @@ REQUIREMENTS = (
 )  # fmt: skip
 PIN = re.compile(r"([A-Za-z0-9._-]+)(?:\[[a-z]+\])?==([0-9.]+)(?:; ([^#]+?))? +# \S.*")
 TARGETS = {
-    "help", "serve", "try-serving", "test", "lint", "types", "format", "data", "audit", "train",
-    "notebook", "lab",
+    "help", "serve", "try-serving", "check", "test", "lint", "types", "format", "data", "audit",
+    "train", "notebook", "lab",
     "score", "export", "calibrate", "evaluate", "reports", "reproduce", "samples",
     "translations", "clean", "lock", "audit-packages", "sbom",
 }  # fmt: skip
@@ -81,7 +83,7 @@ class Checkout:
         environment = {"PATH": str(self.bin), "CALLS": str(self.calls_file), **extra}
         return subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True,
-            timeout=60, check=False,
+            timeout=LONGEST_WAIT, check=False,
         )  # fmt: skip
 
     def make(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
@@ -124,6 +126,8 @@ def test_help_lists_every_target_and_is_the_default(checkout: Checkout) -> None:
     assert phony is not None
     assert set(phony[1].split()) == TARGETS
     assert checkout.make().stdout == shown.stdout
+    groups = re.findall(r"^[A-Z][a-z ]+$", shown.stdout, re.MULTILINE)
+    assert groups == ["Use it", "Change it", "Release it", "Train it", "Look into it"]
 
 
 @needs_make
@@ -234,8 +238,7 @@ def test_arguments_reach_the_programs(checkout: Checkout) -> None:
             "",
             [
                 "-m model evaluate --data data/raw",
-                "-m benchmarks.figures.readme",
-                "-m benchmarks.figures.model_card",
+                "-m benchmarks.figures",
             ],
         ),
         (["notebook"], inside, [convert]),

@@ -55,7 +55,8 @@ def test_the_quick_run_trains_exports_and_evaluates(quick: list[dict[str, Any]])
     assert "1 epochs, " in text
     assert "def build_cnn(" in text  # the network's own source
     assert "3,763,940 parameters" in text
-    assert len(quick[-1]["outputs"]) == 1
+    # a busy machine's output may come in several pieces; none of it is a warning
+    assert {output["name"] for output in quick[-1]["outputs"]} == {"stdout"}
 
 
 @pytest.mark.slow

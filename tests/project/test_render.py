@@ -16,6 +16,8 @@ import jsonschema
 import pytest
 import yaml
 
+from tests.patience import LONGEST_WAIT
+
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((Path(__file__).parent / "render_blueprint.json").read_text(encoding="utf-8"))
 
@@ -141,7 +143,7 @@ def test_build_never_fails_for_want_of_the_dataset(tmp_path: Path, dataset: bool
         env={"PATH": f"{programs}:{os.environ['PATH']}", "CALLS": str(calls)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LONGEST_WAIT,
     )
     assert done.returncode == 0
     ran = calls.read_text().splitlines()

@@ -16,6 +16,7 @@ from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
 from deploy import audit_packages
+from tests.patience import LONGEST_WAIT
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY = re.compile(
@@ -131,7 +132,7 @@ def test_the_bill_of_materials_lists_what_is_locked(tmp_path: Path) -> None:
     arguments[arguments.index("sbom.json")] = str(output)
     subprocess.run(
         [sys.executable, *arguments], cwd=ROOT, env=os.environ | {"PYTHONWARNINGS": "ignore"},
-        check=True, timeout=300, capture_output=True,
+        check=True, timeout=LONGEST_WAIT, capture_output=True,
     )  # fmt: skip
     document = json.loads(output.read_text("utf-8"))
     assert document["bomFormat"] == "CycloneDX"

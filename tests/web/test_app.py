@@ -16,6 +16,7 @@ import pytest
 from flask import Flask
 
 from app import NOT_INSTALLED, StartupError, create_app, require_free_port
+from tests.patience import LONGEST_WAIT
 from web.settings import (
     REAL_GALLERY,
     SYNTHETIC_GALLERY,
@@ -35,7 +36,7 @@ def run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=LONGEST_WAIT,
     )
 
 

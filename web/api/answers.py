@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from flask_babel import gettext
 
+from model.inference.answer_text import reason, verdict
 from model.inference.classifier import Prediction, answer_fields
 from model.inference.heat_map import Explanation
-from web.pages.display import reason, verdict
 from web.service.predictions import ClassifierLike
 
 DECIMALS = 4  # of a heat map's values
@@ -18,7 +19,7 @@ _LEVELS = [round(level / 10**DECIMALS, DECIMALS) for level in range(10**DECIMALS
 
 def prediction_fields(found: Prediction) -> dict[str, Any]:
     """What the API says of one prediction; see ``web.api.schemas.PredictionSchema``."""
-    answer = answer_fields(found, verdict(found), reason(found))
+    answer = answer_fields(found, verdict(found, gettext), reason(found, gettext))
     return answer | {"explanation": explanation_fields(found.explanation)}
 
 

@@ -1,25 +1,21 @@
-"""The API described: an OpenAPI 3.1 document written from the schemas, and a page that reads it."""
+"""The API described: an OpenAPI 3.1 document, written from the schemas."""
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
-from itertools import zip_longest
 from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from flask import Blueprint, Response, current_app, jsonify, render_template, request
-from flask_babel import gettext
-from markupsafe import Markup, escape
+from flask import Blueprint, Response, jsonify
 from marshmallow import Schema
 
 from model.inference.answer_text import N_
 from web.api import schemas
-from web.api.answers import model_fields, prediction_fields
-from web.api.uploads import ERRORS, MAX_FILES, MAX_UPLOAD_BYTES
-from web.pages.display import PROJECT
+from web.api.uploads import MAX_FILES
 from web.service.state import current_state
+from web.service.study_files import MAX_FILES as MAX_STUDY_FILES
+from web.settings import PROJECT
 
 OPENAPI_VERSION = "3.1.0"
 DESCRIPTION = (
@@ -31,32 +27,12 @@ DESCRIPTION = (
 blueprint = Blueprint("openapi", __name__)
 
 
-@blueprint.app_template_filter("schema_type")
-def _schema_type(field: dict[str, Any]) -> str:
-    return schema_type(field)
-
-
 @blueprint.get("/api/openapi.json")
 def document() -> Response:
     """The OpenAPI 3.1 document."""
     response = jsonify(describe(current_state().predictions.classifier.version))
     response.headers["Cache-Control"] = "no-cache"
     return response
-
-
-@blueprint.get("/api")
-def page() -> str:
-    """The API for people, from the same document."""
-    described = describe(current_state().predictions.classifier.version)
-    return render_template(
-        "api.html",
-        api=described,
-        entries=entries(described, request.url_root.rstrip("/")),
-        inside=lambda field: _inside(described, field),
-        examples=_examples(),
-        errors=ERRORS,
-        max_mebibytes=MAX_UPLOAD_BYTES // 2**20,
-    )
 
 
 @lru_cache(maxsize=4)
@@ -75,6 +51,9 @@ def describe(version: str) -> dict[str, Any]:
     spec.components.schema("UploadedAnswer", schema=schemas.UploadedAnswerSchema)
     # An entry is an answer or an error, which the schemas' library has no word for.
     spec.components.schema("Predictions", component=_predictions_schema())
+    for name in ("Series", "SeriesAnswer", "StudySlice", "FailedSlice"):
+        spec.components.schema(name, schema=getattr(schemas, f"{name}Schema"))
+    spec.components.schema("Study", component=_study_schema())
     for path, operations in _paths().items():
         spec.path(path, operations=operations)
     found: dict[str, Any] = spec.to_dict()
@@ -113,6 +92,17 @@ def _paths() -> dict[str, dict[str, Any]]:
                 N_("Small pictures of every slice of one file in one plane, to choose from."),
                 schemas.SlicesSchema,
                 query=schemas.PlaneQuery, files=1, errors=(400, 413, 415, 422, 429, 503),
+            )
+        },
+        "/api/v1/studies": {
+            "post": _operation(
+                N_("Read a study"),
+                N_("DICOM files of a study, alone or in zip archives: its series, which of them "
+                   "suits the network best, and one answer for it: in how many neighboring slices "
+                   "a tumor is seen."),
+                {"$ref": "#/components/schemas/Study"},
+                query=schemas.StudyQuery, files=MAX_STUDY_FILES,
+                errors=(400, 413, 415, 422, 429, 503),
             )
         },
         "/api/v1/samples": {
@@ -182,145 +172,6 @@ def _operation(
     return operation
 
 
-def entries(described: dict[str, Any], root: str) -> list[dict[str, Any]]:
-    """Each operation as the page shows it, with lines to copy.
-
-    Args:
-        described: From ``describe``.
-        root: The site's own address, without a slash at the end.
-    """
-    found = []
-    for path, operations in described["paths"].items():
-        for method, operation in operations.items():
-            answers = operation["responses"]
-            answer = answers["200"]["content"]["application/json"]["schema"]
-            found.append(
-                {
-                    "id": operation["operationId"],
-                    "method": method.upper(),
-                    "path": path,
-                    "summary": operation["summary"],
-                    "description": operation["description"],
-                    "parameters": operation["parameters"],
-                    "body": "requestBody" in operation,
-                    "files": MAX_FILES if path == "/api/v1/predictions" else 1,
-                    "answer": _inside(described, answer),
-                    "errors": {k: v for k, v in answers.items() if k != "200"},
-                    "curl": _curl(method, root + _example(path), operation),
-                    "python": _python(method, root + _example(path), operation),
-                }
-            )
-    return found
-
-
-def _examples() -> dict[str, str]:
-    """Real answers by path, for the page: those about the gallery's first image, shortened."""
-    state = current_state()
-    first = next(iter(state.gallery.samples.values()))
-    kept = current_app.extensions  # the network is not asked again for each visitor
-    if "api_example" not in kept:
-        kept["api_example"] = state.predictions.explain(first)
-    answer = prediction_fields(kept["api_example"])
-    answer["explanation"]["values"] = "[[0.0, ...], ...]"
-    model = model_fields(state.predictions.classifier)
-    found = {
-        "/api/v1/predictions": {
-            "predictions": [{"filename": first.path.name, **answer, "slices": 1}],
-            "model": model,
-        },
-        "/api/v1/samples/{sample_id}/prediction": {
-            "id": first.id, "true_label": first.true_label, "prediction": answer, "model": model,
-            "milliseconds": answer["milliseconds"],
-        },
-        "/healthz": {"status": "ok"},
-        "/readyz": {"status": "ready"},
-    }  # fmt: skip
-    return {
-        path: json.dumps(_rounded(example), indent=2).replace('"[[', "[[").replace(']]"', "]]")
-        for path, example in found.items()
-    }
-
-
-def _rounded(value: Any) -> Any:
-    """Numbers with four digits, so that an example can be read."""
-    if isinstance(value, dict):
-        return {name: _rounded(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_rounded(inner) for inner in value]
-    return round(value, 4) if isinstance(value, float) else value
-
-
-def _example(path: str) -> str:
-    first = next(iter(current_state().gallery.samples))
-    return path.replace("{sample_id}", first)
-
-
-def _asked(operation: dict[str, Any]) -> dict[str, str]:
-    """The parameters that the lines to copy show: a heat map, where there can be one."""
-    names = {parameter["name"] for parameter in operation["parameters"]}
-    return {"explain": "true"} if "explain" in names else {}
-
-
-def _curl(method: str, address: str, operation: dict[str, Any]) -> str:
-    query = "&".join(f"{name}={value}" for name, value in _asked(operation).items())
-    form = "--form file=@scan.jpg " if method == "post" else ""
-    return f"curl {form}'{address}{'?' + query if query else ''}'"
-
-
-def _python(method: str, address: str, operation: dict[str, Any]) -> str:
-    arguments = [f'"{address}"']
-    if asked := _asked(operation):
-        arguments.append(f"params={json.dumps(asked)}")
-    if method == "post":
-        arguments.append('files={"file": open("scan.jpg", "rb")}')
-    lines = ",\n    ".join(arguments)
-    return (
-        f"import requests\n\nanswer = requests.{method}(\n    {lines},\n)\n"
-        "answer.raise_for_status()\nprint(answer.json())"
-    )
-
-
-def _inside(described: dict[str, Any], field: dict[str, Any]) -> dict[str, Any] | None:
-    """The object that a field holds, alone or as a list's items; None where it holds none."""
-    if "$ref" in field:
-        name = field["$ref"].rsplit("/", 1)[1]
-        return _inside(described, described["components"]["schemas"][name])
-    for inner in (*field.get("anyOf", ()), *field.get("oneOf", ())):
-        if found := _inside(described, inner):
-            return found
-    if "items" in field:
-        return _inside(described, field["items"])
-    return field if "properties" in field else None
-
-
-@blueprint.app_template_filter("in_words")
-def in_words(text: str | None) -> Markup:
-    """A text of the document in the reader's language, as HTML; "" where there is none."""
-    return ticked(gettext(text)) if text else Markup("")
-
-
-@blueprint.app_template_filter("ticked")
-def ticked(text: str) -> Markup:
-    """Plain text as HTML, with `what stands in backticks` as code."""
-    parts = text.split("`")
-    code = [Markup("<code>{}</code>").format(part) for part in parts[1::2]]
-    plain = [escape(part) for part in parts[0::2]]
-    pairs = zip_longest(plain, code, fillvalue=Markup(""))
-    return Markup("").join(piece for pair in pairs for piece in pair)
-
-
-def schema_type(field: dict[str, Any]) -> str:
-    """A field's type in a few letters: "number", "string or null", "list of objects"."""
-    if "items" in field:
-        return f"list of {schema_type(field['items'])}s"
-    if "anyOf" in field:
-        return " or ".join(schema_type(inner) for inner in field["anyOf"])
-    if "$ref" in field or "oneOf" in field or "allOf" in field:
-        return "object"
-    kind = field.get("type", "any")
-    return " or ".join(kind) if isinstance(kind, list) else str(kind)
-
-
 WHY = {
     400: N_("A parameter is not allowed, or there is no file."),
     404: N_("There is no such sample."),
@@ -356,3 +207,24 @@ def _predictions_schema() -> dict[str, Any]:
             "model": {"$ref": "#/components/schemas/Model"},
         },
     }
+
+
+def _study_schema() -> dict[str, Any]:
+    def one(name: str) -> dict[str, Any]:
+        return {"$ref": f"#/components/schemas/{name}"}
+
+    slices = [one("StudySlice"), one("FailedSlice")]
+    properties = {
+        "files": {"type": "integer", "description": N_("Files of the study.")},
+        "series": {"type": "array", "items": one("Series")},
+        "chosen": {
+            "type": ["integer", "null"],
+            "description": N_("Number of the series that is answered, from 0."),
+        },
+        "why": {"type": "string", "description": N_("Why it is that one, in words.")},
+        "answer": {"anyOf": [one("SeriesAnswer"), {"type": "null"}]},
+        "slices": {"type": "array", "items": {"oneOf": slices}},
+        "left_out": {"type": "array", "items": one("FailedFile")},
+        "model": one("Model"),
+    }
+    return {"type": "object", "required": list(properties), "properties": properties}

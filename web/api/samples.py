@@ -7,10 +7,10 @@ from typing import Any
 from flask import Blueprint, Response, abort, jsonify, request, url_for
 
 from web.api.answers import model_fields, prediction_fields
-from web.api.errors import problem
 from web.api.schemas import ExplainQuery, load_query
-from web.pages.selection import Filters, select
+from web.http.errors import problem
 from web.service.samples import Sample
+from web.service.selection import Filters, select
 from web.service.state import current_state, place
 
 blueprint = Blueprint("api", __name__)

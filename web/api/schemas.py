@@ -11,8 +11,11 @@ from marshmallow import Schema, ValidationError, fields, validate
 from model.config import CLASS_NAMES
 from model.inference.answer_text import KINDS
 from model.inference.trust import NO_TUMOR, TUMOR
+from model.reading.contrast import NAMES, SOURCES
 from model.reading.scan import PLANES
-from web.pages.selection import MAX_SEARCH, RESULTS, SORTS, SURENESS, FilterError
+from model.reading.series import PLANES as SERIES_PLANES
+from model.reading.series import UNFIT
+from web.service.selection import MAX_SEARCH, RESULTS, SORTS, SURENESS, FilterError
 
 EVERY_SLICE = "all"
 
@@ -91,8 +94,26 @@ class PredictionsQuery(ExplainQuery, PlaneQuery):
     )
 
 
+class StudyQuery(Schema):
+    """Which series of a study to answer."""
+
+    series = fields.Integer(
+        load_default=None,
+        validate=validate.Range(min=0),
+        error_messages={"invalid": "Must be a whole number from 0."},
+        metadata=_said("Number of the series to answer, from 0; by default the one chosen."),
+    )
+    read = Flag(
+        load_default=True,
+        metadata=_said(
+            "Whether the network reads the series; with `false`, the first 64 KiB of each file "
+            "are enough."
+        ),
+    )
+
+
 class SamplesQuery(Schema):
-    """The gallery's filters; ``web.pages.selection.Filters`` reads them."""
+    """The gallery's filters; ``web.service.selection.Filters`` reads them."""
 
     class_ = fields.String(
         data_key="class", validate=validate.OneOf(CLASS_NAMES),
@@ -252,6 +273,70 @@ class FailedFileSchema(Schema):
     error = fields.Nested(FileErrorSchema, required=True)
 
 
+class SeriesSchema(Schema):
+    """A series of a study, as far as its header tells."""
+
+    description = fields.String(required=True, allow_none=True, metadata=_said("Its name."))
+    modality = fields.String(required=True, allow_none=True, metadata=_said("Such as MR."))
+    body_part = fields.String(required=True, allow_none=True)
+    plane = fields.String(
+        required=True, allow_none=True, validate=validate.OneOf(SERIES_PLANES),
+        metadata=_said("Its plane; null where the header does not tell it."),
+    )  # fmt: skip
+    contrast = fields.String(
+        required=True, validate=validate.OneOf(NAMES),
+        metadata=_said("Its contrast; `t1c` is T1 after a contrast agent."),
+    )  # fmt: skip
+    contrast_source = fields.String(
+        required=True, validate=validate.OneOf(SOURCES),
+        metadata=_said("What tells it: a field of enhanced files, a name, TR and TE, or nothing."),
+    )  # fmt: skip
+    files = fields.Integer(required=True, metadata=_said("Its files."))
+    repeats = fields.Integer(
+        required=True,
+        metadata=_said("Files at a place that has a picture already; they are not read."),
+    )
+    slices = fields.Integer(required=True, metadata=_said("Its slices, in order of position."))
+    order = fields.List(
+        fields.Integer(), required=True,
+        metadata=_said("Numbers of its files as they were sent, from 0, in order of position."),
+    )  # fmt: skip
+    millimeters = fields.Float(
+        required=True, allow_none=True, metadata=_said("From one slice to the next, if known.")
+    )
+    not_answered = fields.String(
+        required=True, allow_none=True, validate=validate.OneOf(UNFIT),
+        metadata=_said("Why it is not answered as a brain MRI; null where it can be."),
+    )  # fmt: skip
+
+
+class SeriesAnswerSchema(Schema):
+    """One answer for a series. For learning and research, not for diagnosis."""
+
+    finding = fields.String(
+        required=True, allow_none=True, validate=validate.OneOf(("tumor", "notumor")),
+        metadata=_said("Null where the answer is open."),
+    )  # fmt: skip
+    neighbors = fields.Integer(
+        required=True, metadata=_said("Most neighboring slices in which a tumor is seen.")
+    )
+    neighbors_needed = fields.Integer(
+        required=True, metadata=_said("How many of them the finding `tumor` takes.")
+    )
+    first_neighbor = fields.String(required=True, allow_none=True)
+    last_neighbor = fields.String(required=True, allow_none=True)
+    slices_with_tumor = fields.Integer(
+        required=True, metadata=_said("Slices in which a tumor is seen, neighbors or not.")
+    )
+    highest_tumor_probability = fields.Float(
+        required=True, allow_none=True, validate=validate.Range(0, 1),
+        metadata=_said("Among the slices that look like a brain MRI."),
+    )  # fmt: skip
+    highest_slice = fields.String(required=True, allow_none=True)
+    slices_like_brain_mri = fields.Integer(required=True)
+    slices_not_readable = fields.Integer(required=True)
+
+
 class ModelSchema(Schema):
     """The network that answered."""
 
@@ -339,6 +424,23 @@ class SlicesSchema(Schema):
     )  # fmt: skip
     plane = fields.String(required=True, allow_none=True)
     slices = fields.List(fields.Nested(SliceSchema), required=True)
+
+
+class StudySliceSchema(AnswerSchema):
+    """The answer for a slice of a series."""
+
+    filename = fields.String(required=True)
+    slice = fields.Integer(
+        required=True, allow_none=True,
+        metadata=_said("Number of the frame in its file; null where it has one."),
+    )  # fmt: skip
+    place = fields.Integer(required=True, metadata=_said("Its place in the series, from 0."))
+
+
+class FailedSliceSchema(FailedFileSchema):
+    """A file of a series that could not be read."""
+
+    place = fields.Integer(required=True)
 
 
 class HealthSchema(Schema):

@@ -24,8 +24,8 @@ from model.reading.errors import ImageError
 from model.reading.open_scan import has_slices, read_scan
 from model.reading.scan import Scan
 from web.api.answers import model_fields, prediction_fields
-from web.api.errors import problem
 from web.api.schemas import PlaneQuery, PredictionsQuery, load_query
+from web.http.errors import problem
 from web.service.state import current_state, place
 
 MAX_UPLOAD_BYTES = 32 * 2**20
@@ -75,7 +75,7 @@ def predictions() -> Response | tuple[Response, int]:
     with place():
         entries, kinds = answer_files(query)
     if len(kinds) == len(entries):
-        return _all_failed(entries, kinds)
+        return all_failed(entries, kinds)
     return jsonify(predictions=entries, model=model_fields(current_state().predictions.classifier))
 
 
@@ -84,7 +84,7 @@ def slices() -> Response | tuple[Response, int]:
     """Small pictures of every slice of the one uploaded ``file``, in one plane."""
     query = load_query(PlaneQuery(), request.args)
     with place():  # without the network, yet with as much memory as a request that uses it
-        name, content = next(_files(at_most=1))
+        name, content = next(sent_files(at_most=1))
         with current_state().reading.turn(content):
             return _slices(name, content, query)
 
@@ -98,7 +98,7 @@ def _slices(name: str, content: bytes, query: dict[str, Any]) -> Response | tupl
             for one in chosen
         ]
     except ImageError as error:
-        return _all_failed([{"filename": name, "error": _file_error(error)}], [error.kind])
+        return all_failed([{"filename": name, "error": file_error(error)}], [error.kind])
     return jsonify(
         filename=name, kind=scan.kind, planes=dict(scan.planes), plane=chosen[0].plane, slices=found
     )
@@ -116,16 +116,16 @@ def answer_files(query: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]
     """
     entries: list[dict[str, Any]] = []
     kinds: list[str] = []
-    for name, content in _files():
+    for name, content in sent_files():
         try:
             entries += _answers(name, content, query)
         except ImageError as error:
             kinds.append(error.kind)
-            entries.append({"filename": name, "error": _file_error(error)})
+            entries.append({"filename": name, "error": file_error(error)})
     return entries, kinds
 
 
-def _files(at_most: int = MAX_FILES) -> Iterator[tuple[str, bytes]]:
+def sent_files(at_most: int = MAX_FILES) -> Iterator[tuple[str, bytes]]:
     files: list[FileStorage] = request.files.getlist("file")
     if not 1 <= len(files) <= at_most:
         allowed = "exactly one file" if at_most == 1 else f"1 to {at_most} files"
@@ -212,11 +212,11 @@ def _preview(pixels: NDArray[np.float32], side: int, *, quality: int) -> dict[st
     }
 
 
-def _file_error(error: ImageError) -> dict[str, str]:
+def file_error(error: ImageError) -> dict[str, str]:
     return {"type": f"/api#{error.kind}", "title": ERRORS[error.kind][1], "detail": str(error)}
 
 
-def _all_failed(entries: list[dict[str, Any]], kinds: list[str]) -> tuple[Response, int]:
+def all_failed(entries: list[dict[str, Any]], kinds: list[str]) -> tuple[Response, int]:
     kind = kinds[0] if len(set(kinds)) == 1 else "damaged"
     status, title = ERRORS[kind]
     detail = " ".join(entry["error"]["detail"] for entry in entries)

@@ -14,12 +14,13 @@ from flask_limiter.errors import RateLimitExceeded
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response
 
-from web.api.errors import answer
+from web.http.errors import answer
 from web.service.state import current_state
 
 LIMITED = (
     "uploads.predictions",
     "uploads.slices",
+    "studies.studies",
     "analyse.page",
     "api.prediction",
     "pages.sample",

@@ -10,11 +10,11 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
-from web.server_config import server_settings_from
+from web.settings import server_settings_from
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # has no annotations
-    """Gives a thread back when a client stalls, and refuses new clients once it is told to stop."""
+    """Frees the thread of a stalled client, and refuses new clients while it stops."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

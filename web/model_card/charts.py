@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from model.export.saved_layers import SavedLayer, Shape
+from web.model_card.figures import Layer
 
 Point = tuple[float, float]
 NAME_HEIGHT = 14.0  # a line of the curves' names
@@ -179,8 +179,8 @@ class Stage:
         films: x and y of each film's upper left corner, the hindmost first.
     """
 
-    layers: tuple[SavedLayer, ...]
-    shape: Shape
+    layers: tuple[Layer, ...]
+    shape: tuple[int, ...]
     parameters: int
     x: float
     size: tuple[float, float]
@@ -201,9 +201,9 @@ TALLEST = 92.0
 SHIFT = 3.0  # from a film to the one behind it
 
 
-def diagram(layers: Sequence[SavedLayer]) -> Diagram:
+def diagram(layers: Sequence[Layer]) -> Diagram:
     """The drawing of a network."""
-    groups: list[list[SavedLayer]] = []
+    groups: list[list[Layer]] = []
     for layer in layers:
         if not groups or layer.parameters or layer.kind == "Flatten":
             groups.append([])
@@ -220,7 +220,7 @@ def diagram(layers: Sequence[SavedLayer]) -> Diagram:
 
 
 def _stage(
-    layers: tuple[SavedLayer, ...], start: float, widest: int, longest: int
+    layers: tuple[Layer, ...], start: float, widest: int, longest: int
 ) -> tuple[Stage, float]:
     """A stack whose place begins at ``start``, and the width of that place."""
     shape = layers[-1].shape

@@ -61,6 +61,41 @@ class Share:
     high: float
 
 
+@dataclass(frozen=True)
+class Layer:
+    """One layer of the network.
+
+    Attributes:
+        name: The layer's own, such as "conv1".
+        kind: Keras's class name, such as "Conv2D".
+        shape: Of what it gives, without the batch axis: (height, width, channels) or (units,).
+        parameters: Trainable and fixed together.
+        kernel, stride: Height and width of a window and of its step, where it has one.
+        function: What an Activation applies.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    parameters: int
+    kernel: tuple[int, ...] | None = None
+    stride: tuple[int, ...] | None = None
+    function: str | None = None
+
+
+def layer(report: Mapping[str, Any]) -> Layer:
+    kernel, stride = report.get("kernel"), report.get("stride")
+    return Layer(
+        str(report["name"]),
+        str(report["kind"]),
+        tuple(int(side) for side in report["shape"]),
+        int(report["parameters"]),
+        None if kernel is None else tuple(kernel),
+        None if stride is None else tuple(stride),
+        report.get("function"),
+    )
+
+
 def score(report: Mapping[str, Any]) -> Score:
     confusion = tuple(tuple(int(cell) for cell in row) for row in report["confusion"])
     if [len(row) for row in confusion] != [len(CLASS_NAMES)] * len(CLASS_NAMES):
@@ -118,3 +153,8 @@ def optional(read: Callable[[], T]) -> T | None:
         return read()
     except LookupError:
         return None
+
+
+def is_brief(run: Mapping[str, Any]) -> bool:
+    """Whether a network was trained in one stage, by the brief recipe."""
+    return len(run["stages"]) == 1

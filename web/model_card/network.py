@@ -13,7 +13,7 @@ from typing import Any
 from data.dataset.sources import OWN, SOURCES
 from model.config import CLASS_NAMES
 from web.model_card.charts import Frame, diagram, line_chart
-from web.model_card.figures import Score, by_class, maybe, optional, score
+from web.model_card.figures import Score, by_class, layer, maybe, optional, score
 from web.model_card.reports import MissingFigureError, Reports
 from web.model_card.results import grouped, others
 
@@ -85,15 +85,13 @@ def _used(reports: Reports) -> Mapping[str, Any]:
 
 
 def network(reports: Reports) -> Mapping[str, Any]:
-    if isinstance(reports.layers, MissingFigureError):
-        raise reports.layers
-    drawn = diagram(reports.layers)
+    layers = tuple(layer(row) for row in reports["metadata"]["layers"])
     return {
-        "diagram": drawn,
-        "layers": reports.layers,
-        "parameters": sum(layer.parameters for layer in reports.layers),
-        "convolutions": sum(layer.kind == "Conv2D" for layer in reports.layers),
-        "dense": sum(layer.kind == "Dense" for layer in reports.layers),
+        "diagram": diagram(layers),
+        "layers": layers,
+        "parameters": sum(one.parameters for one in layers),
+        "convolutions": sum(one.kind == "Conv2D" for one in layers),
+        "dense": sum(one.kind == "Dense" for one in layers),
     }
 
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from model.config import ARTIFACTS, MODEL_NAME
-from model.export.saved_layers import SavedLayer, SavedLayersError, read_layers
+from model.config import ARTIFACTS
 from web.settings import ROOT
 
 REPORTS = ROOT / "benchmarks" / "reports"
@@ -49,13 +48,11 @@ class Reports:
 
     Attributes:
         figures: The JSON reports by name, those that are there.
-        history: Rows of history.csv, or why there are none.
-        layers: Of the saved network, or why they are not known.
+        history: Rows of history.csv, or the error that says why it has no rows.
     """
 
     figures: Mapping[str, Figures]
     history: tuple[Mapping[str, float], ...] | MissingFigureError
-    layers: tuple[SavedLayer, ...] | MissingFigureError
 
     def __getitem__(self, name: str) -> Figures:
         """A report; MissingFigureError where its file is absent."""
@@ -78,9 +75,7 @@ def load_reports(artifacts: Path | None = None, reports: Path | None = None) -> 
     paths = {name: artifacts / f"{name}.json" for name in OF_ARTIFACTS}
     paths |= {name: reports / f"{name}.json" for name in OF_REPORTS}
     found = {name: _read_json(name, path) for name, path in paths.items() if path.exists()}
-    return Reports(
-        found, _read_history(artifacts / "history.csv"), _layers(artifacts / f"{MODEL_NAME}.keras")
-    )
+    return Reports(found, _read_history(artifacts / "history.csv"))
 
 
 def _file_of(name: str) -> str:
@@ -140,11 +135,3 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text} is no figure")
     return value
-
-
-def _layers(path: Path) -> tuple[SavedLayer, ...] | MissingFigureError:
-    """The server does without this file, so a damaged one costs its drawing alone."""
-    try:
-        return read_layers(path)
-    except (OSError, SavedLayersError):
-        return MissingFigureError(f"model/artifacts/{path.name}")

@@ -19,10 +19,10 @@ from model.inference.answer_text import N_
 from model.inference.classifier import Prediction
 from web.pages.images import thumbnail_set, thumbnail_url
 from web.pages.script_words import script_words
-from web.pages.selection import Filters
+from web.service.selection import Filters
 from web.service.state import current_state
+from web.settings import PROJECT
 
-PROJECT = "MRI Brain Tumor Detection"
 TITLES: dict[str, LazyString] = {name: _l(title) for name, title in answer_text.TITLES.items()}
 SUMMARIES: dict[str, LazyString] = {
     "glioma": _l("Grows from the brain's own supporting cells, inside its tissue."),
@@ -49,7 +49,7 @@ MENU: tuple[tuple[str, LazyString], ...] = (
     ("pages.gallery", _l("Browse")),
     ("analyse.page", _l("Analyse")),
     ("model_card.page", _l("Model")),
-    ("openapi.page", _l("API")),
+    ("api_page.page", _l("API")),
 )
 """Pages of the main menu: endpoint and name."""
 
@@ -106,7 +106,7 @@ def filter_query(filters: Filters, name: str, value: str) -> dict[str, str]:
 
 
 def said(filters: Filters) -> dict[str, str]:
-    """Each filter in words, by its parameter; the order of the samples is none."""
+    """Each filter in words, by its parameter. The order of the samples is not a filter."""
     words = {
         "right": _("right"),
         "wrong": _("wrong"),

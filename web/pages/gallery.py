@@ -11,8 +11,8 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from model.config import CLASS_NAMES
 from model.inference.classifier import Prediction
-from web.pages.selection import RESULTS, SURENESS, Filters, neighbours, select
 from web.service.samples import Sample
+from web.service.selection import RESULTS, SURENESS, Filters, neighbours, select
 from web.service.state import State, current_state, place
 
 STRIP = 8

@@ -8,8 +8,8 @@ from functools import lru_cache
 from flask import Blueprint, Response, abort, request, send_file, url_for
 from PIL import Image
 
-from web.pages.selection import FilterError
 from web.service.samples import Sample
+from web.service.selection import FilterError
 from web.service.state import current_state
 
 THUMBNAIL_WIDTHS = (240, 480)  # pixels: what the gallery shows, and twice that for dense screens

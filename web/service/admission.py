@@ -1,4 +1,4 @@
-"""Who may use the network, and in which order: a bounded queue, so that overload is said at once.
+"""A bounded queue for the network: when it is full, the next request is refused at once.
 
 A request takes a place before its body is read and keeps it until it is answered; past MAX_WAITING
 places it gets 503 and Retry-After instead. With a place it waits for its turn, once for each file
@@ -15,9 +15,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from werkzeug.exceptions import ServiceUnavailable
+
+from model.reading.open_scan import has_slices
 
 MAX_BYTES = 64 * 2**20
 """Of all bodies held at a time: two of the largest, an eighth of the free host's memory."""
@@ -117,6 +119,23 @@ class Admission:
     def _retry_after(self) -> int:
         """Seconds until those who have a place now are answered, if each has one turn."""
         return min(max(math.ceil(self._places * self._mean / self.width), 1), LONGEST_WAIT)
+
+
+class Reading:
+    """Uploads unpacked in memory at a time: one picture, and one file with slices.
+
+    A file of a few bytes may unpack to 100 MB, and many requests are read at a time; the free host
+    has 512 MB. Decoding takes less time than the network does, so nobody waits longer for it. Safe
+    to share between threads.
+    """
+
+    def __init__(self) -> None:
+        self._picture = threading.Lock()
+        self._slices = threading.Lock()  # its own: a volume of 200 slices may take a minute
+
+    def turn(self, content: bytes) -> AbstractContextManager[object]:
+        """To be held as long as anything unpacked from this file is; entering waits."""
+        return self._slices if has_slices(content) else self._picture
 
 
 def cores() -> int:

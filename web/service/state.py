@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from flask import Flask, current_app, request
 
+from web.service.admission import Reading
 from web.service.predictions import Predictions
 from web.service.readiness import Readiness
-from web.service.reading import Reading
 from web.service.samples import Gallery
 
 
@@ -35,7 +35,7 @@ def place() -> AbstractContextManager[None]:
     """A place for this request among those that may use the network; see ``web.service.admission``.
 
     Raises:
-        Busy: there is none.
+        Busy: All places are taken.
     """
     largest = request.max_content_length or 0
     size = request.content_length

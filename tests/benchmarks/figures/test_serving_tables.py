@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.figures import serving_tables
-from benchmarks.figures.tables import REPORTS, read_report
+from benchmarks.report import REPORTS, read_report
 
 
 def cells(markdown: str) -> list[list[str]]:

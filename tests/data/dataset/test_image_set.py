@@ -13,15 +13,13 @@ from data.dataset.image_set import (
     dataset_names,
     load_gallery,
     load_split,
-    make_phantoms,
     merge,
     one_hot,
     to_float,
     to_uint8,
 )
+from data.dataset.outline_files import Outline, outlines_of, save_outlines
 from data.layout import DatasetError
-from data.outlines.files import Outline, save_outlines
-from data.outlines.outlined import outlines_of
 from data.samples import SAMPLES_DIR
 from model.config import CLASS_NAMES
 from model.preprocessing import load_image
@@ -155,21 +153,7 @@ def test_an_empty_split_is_an_error(folder: Path) -> None:
         load_split(folder, "Testing")
 
 
-# phantoms and gallery
-
-
-@pytest.fixture(scope="module")
-def phantoms() -> ImageSet:
-    return make_phantoms(2, seed=500)
-
-
-def test_phantoms_come_class_by_class_each_with_its_seed(phantoms: ImageSet) -> None:
-    assert phantoms.images.shape == (8, 224, 224, 1)
-    assert phantoms.labels.tolist() == [0, 1, 2, 3, 0, 1, 2, 3]
-    assert phantoms.names[0] == "glioma/phantom-500"
-    assert phantoms.names[7] == "pituitary/phantom-507"
-    assert (phantoms.images.max(axis=(1, 2, 3)) == 255).all()
-    assert len({image.tobytes() for image in phantoms.images}) == 8
+# the gallery
 
 
 def test_the_embedded_gallery() -> None:

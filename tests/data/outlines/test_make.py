@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from data.dataset.outline_files import OutlinesError, fill_polygon, load_outlines, outline_mask
 from data.outlines import collection as collection_module
 from data.outlines.collection import open_collection
-from data.outlines.files import OutlinesError, fill_polygon, load_outlines, outline_mask
 from data.outlines.make import main, make_outlines
 from data.outlines.mat import MatError, border_outline, read_slice
 from tests.mat_files import drawn, fields, halved, mat_bytes, matlab_border, overlap, save_jpeg

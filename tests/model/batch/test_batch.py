@@ -42,6 +42,7 @@ from model.inference.answer_text import NOT_AN_MRI, reason, verdict
 from model.inference.classifier import DEFAULT_MODEL_PATH, Classifier, ModelFileError, Prediction
 from model.preprocessing import load_image, prepare
 from model.reading.open_scan import read_scan
+from tests.patience import LONGEST_WAIT
 from tests.scan_files import dicom, nifti
 from web.pages import display
 
@@ -245,16 +246,16 @@ def test_a_stopped_run_goes_on_and_ends_alike(
     with subprocess.Popen(
         [*command, "--workers", "2"], cwd=ROOT, stderr=subprocess.PIPE, text=True
     ) as job:
-        limit = time.monotonic() + 60
+        limit = time.monotonic() + LONGEST_WAIT
         # at the first chunk of five: a busy machine must not let the run end before the signal
         while not any(parts.rglob("*.gz")) and time.monotonic() < limit:
             time.sleep(0.01)
         workers = psutil.Process(job.pid).children(recursive=True)
         job.send_signal(number)
-        said = job.communicate(timeout=60)[1]
+        said = job.communicate(timeout=LONGEST_WAIT)[1]
     assert job.returncode == status
     assert not out.exists()
-    _, alive = psutil.wait_procs(workers, timeout=20)
+    _, alive = psutil.wait_procs(workers, timeout=LONGEST_WAIT)
     assert alive == []
     if number == signal.SIGINT:
         assert said.splitlines()[-1] == "stopped; the same command goes on from here"

@@ -18,13 +18,18 @@ from PIL import Image
 from model.batch.command import Batch, classify_to_file
 from model.batch.tables import read_rows
 from model.inference.classifier import DEFAULT_MODEL_PATH
+from tests.patience import LONGEST_WAIT
 
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLES = ROOT / "data" / "samples"
 IMAGES = 1200
 NODE = {  # without what the test does not need: each process takes seconds to start
     "num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False,
-    "no_monitor": True, "include_log_monitor": False,
+    "no_monitor": True, "include_log_monitor": False, "wait": False,
+}  # fmt: skip
+PATIENCE = {  # Ray's own limits, by which a busy machine's nodes and actors pass for dead
+    "RAY_agent_register_timeout_ms": "600000", "RAY_worker_register_timeout_seconds": "600",
+    "RAY_health_check_timeout_ms": "120000", "RAY_gcs_server_port_wait_time_s": "600",
 }  # fmt: skip
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray's own
@@ -47,8 +52,10 @@ def images(tmp_path: Path) -> Path:
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The head of a cluster, with a core of its own."""
-    # A node gives its agents 15 seconds to start. Compiling their modules can take a busy machine
-    # longer, so that is done before.
+    for name, value in PATIENCE.items():
+        monkeypatch.setenv(name, value)
+    # Starting a node waits 30 seconds for its agents. Compiling their modules can take a busy
+    # machine longer, so that is done before.
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     agents = "import ray.dashboard.agent, ray._private.runtime_env.agent.main"
     subprocess.run([sys.executable, "-c", agents], check=True)
@@ -77,21 +84,22 @@ def test_no_row_is_lost_or_doubled_when_a_node_is_killed(
     cluster: Any, images: Path, tmp_path: Path
 ) -> None:
     lost, _ = cluster.add_node(**NODE), cluster.add_node(**NODE)
+    end = time.monotonic() + 3 * LONGEST_WAIT
+    cluster.wait_for_nodes(timeout=LONGEST_WAIT)
     out = tmp_path / "predictions"
     command = ("classify", images, "--out", out, "--ray", cluster.address, "--workers", "3")
     with subprocess.Popen(
         [sys.executable, "-m", "model", *map(str, command)],
         cwd=ROOT, env=os.environ, stderr=subprocess.PIPE, text=True,
     ) as job:  # fmt: skip
-        limit = time.monotonic() + 300
         while working_actor(lost) is None:
             assert job.poll() is None, f"ended before a node was killed: {job.communicate()[1]}"
-            assert time.monotonic() < limit, "no actor worked on the node that is to be killed"
+            assert time.monotonic() < end, "no actor worked on the node that is to be killed"
             time.sleep(0.05)
         cluster.remove_node(lost, allow_graceful=False)
         assert job.poll() is None
         try:
-            _, said = job.communicate(timeout=300)
+            _, said = job.communicate(timeout=max(1.0, end - time.monotonic()))
         finally:
             job.kill()
     assert job.returncode == 0, said

@@ -22,6 +22,7 @@ from model.metrics.calibration import (
     calibration_figures,
     fit_temperature,
 )
+from model.predictors import keras_predictor
 from tests.model_helpers import smooth_images
 
 
@@ -79,7 +80,7 @@ def test_a_score_counts_every_part_of_the_official_split(run: Path) -> None:
 
 def test_a_score_tells_the_calibration_on_the_test_images(run: Path) -> None:
     score = score_run(run, Path("data"))
-    probabilities = report.keras_predictor(run / "model.keras")
+    probabilities = keras_predictor(run / "model.keras")
     answers = {name: probabilities(getattr(PARTS, name).images) for name in ("validation", "test")}
     temperature = fit_temperature(log_probabilities(answers["validation"]), PARTS.validation.labels)
     assert score["temperature"] == pytest.approx(temperature)

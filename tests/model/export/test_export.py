@@ -171,6 +171,13 @@ def test_the_metadata_describe_the_files(exported: Path) -> None:
     assert metadata["name"] == "brain_tumor_cnn"
     assert metadata["classes"] == list(CLASS_NAMES)
     assert metadata["parameters"] == 3_763_940
+    layers = {layer["name"]: layer for layer in metadata["layers"]}
+    assert metadata["layers"][0]["shape"] == [224, 224, 1]
+    assert metadata["layers"][-1]["shape"] == [4]
+    assert sum(layer["parameters"] for layer in metadata["layers"]) == 3_763_940
+    assert layers["conv1"]["kernel"] == [3, 3]
+    assert layers["conv1"]["stride"] == [2, 2]
+    assert layers["elu1"]["function"] == "elu"
     assert metadata["preprocessing"] == SETTINGS
     assert metadata["quantization"] == "none"
     assert metadata["mirrored_averaging"] is False

@@ -15,6 +15,7 @@ from data.dataset.image_set import ImageSet
 from model.evaluation.trust_report import trust_sections
 from model.export import fit_trust
 from model.inference.classifier import Classifier
+from model.predictors import network_outputs
 from model.system import file_hash
 from tests.model_helpers import TRUST, smooth_images
 
@@ -69,7 +70,7 @@ def test_constants_keep_validation_images_and_cover_each_class() -> None:
     assert 0.85 < trust.ceiling <= 1 - 1 / 62
     assert 0.8 <= trust.finding_threshold < 1
     assert 0 < trust.kind_threshold <= 0.15
-    _, features = fit_trust.network_outputs(stub, validation.images)  # type: ignore[arg-type]
+    _, features = network_outputs(stub, validation.images)  # type: ignore[arg-type]
     assert (trust.scores(features) <= trust.ood_threshold).mean() >= 0.99
     assert trust.scores(features + 10).min() > trust.ood_threshold
     assert summary["ood_threshold"] == trust.ood_threshold

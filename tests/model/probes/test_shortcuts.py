@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from data.phantoms.sets import PAIR_SEED, Pairs, cached_pairs, make_pairs
 from model.config import CLASS_NAMES
 from model.inference.evidence import direction, explain
 from model.inference.last_layers import Tail
-from model.probes.measuring import features_of, measure_model, predictor, tails_of
+from model.predictors import predict_in_batches
 from model.probes.occlusion import occlusion_maps
 from model.probes.pointing import (
     CANDIDATES,
@@ -24,10 +25,12 @@ from model.probes.pointing import (
     HeatMethod,
     compute,
     distance,
+    features_of,
     head_centre_hits,
     hits,
     overlaps,
     point,
+    tails_of,
 )
 from model.probes.shortcuts import BARS, NOTUMOR, Outlined, measure, share, shares
 
@@ -142,7 +145,7 @@ def test_pairs_differ_in_the_lesion_alone_and_are_cached(tmp_path: Path) -> None
     again = cached_pairs(1, tmp_path)
     np.testing.assert_array_equal(again.without, pairs.without)
     np.testing.assert_array_equal(again.masks, pairs.masks)
-    assert [path.name for path in tmp_path.iterdir()] == ["phantom-pairs-1-3000000.npz"]
+    assert [path.name for path in tmp_path.iterdir()] == ["lesion-pairs-1-3000000.npz"]
 
 
 def test_a_hit_is_in_the_mask_or_within_eight_pixels() -> None:
@@ -225,12 +228,13 @@ def test_the_pointing_game_finds_where_the_features_are() -> None:
 def test_one_call_measures_a_keras_network(network: Any) -> None:
     given = tumours(3)
     pairs = Pairs(given.images, given.images, given.labels, given.masks)
-    report = measure_model(network, given, pairs, heat_per_class=1)
-    assert set(report["summary"]) == {*BARS, "painted_out_left_class", "heat_map_iou"}
-    assert report["heat_map"]["method"] == DEFAULT.name
-    assert report["heat_map"]["hits"]["all"]["images"] == 3
+    report = measure(partial(predict_in_batches, network), given, pairs)
+    assert set(report["summary"]) == {*BARS, "painted_out_left_class"} - {"heat_map_hits"}
+    methods = (features_of(network, DEFAULT.cuts), tails_of(network, DEFAULT.cuts))
+    heat_map = point(*methods, given.at_most(1), (DEFAULT,))[DEFAULT.name]
+    assert heat_map["hits"]["all"]["images"] == 3
     expected = network.predict(given.images.astype(np.float32) / 255, verbose=0)
-    np.testing.assert_allclose(predictor(network)(given.images), expected, atol=1e-6)
+    np.testing.assert_allclose(predict_in_batches(network, given.images), expected, atol=1e-6)
     found = features_of(network, ("elu4", "elu8"))(given.images)
     assert {cut: value.shape for cut, value in found.items()} == {
         "elu4": (3, 14, 14, 128), "elu8": (3, 3, 3, 256),

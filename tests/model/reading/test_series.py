@@ -18,8 +18,9 @@ from pydicom.uid import (
 
 from model.reading.contrast import contrast_of
 from model.reading.errors import ImageError
+from model.reading.read_slice_header import read_slice_header
 from model.reading.series import Series, choose, group
-from model.reading.slice_header import HEAD, SliceHeader, read_slice_header
+from model.reading.slice_header import HEAD, SliceHeader
 from tests.scan_files import dicom
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -122,6 +123,14 @@ def test_texts_are_utf_8_or_latin() -> None:
     content = dicom(PIXELS, SeriesDescription="x" * 20)
     spanish = content.replace(b"x" * 20, "Cráneo".encode().ljust(20))
     assert read_slice_header(spanish).description == "Cráneo"
+
+
+def test_a_header_of_millions_of_pieces_is_refused() -> None:
+    content = dicom(PIXELS, **TAGS)
+    place = content.index(b"\x08\0\x08\0CS")
+    pieces = b"\x08\0\x01\0UI\0\0" * 8000
+    with pytest.raises(ImageError, match="must have a shorter DICOM header"):
+        read_slice_header(content[:place] + pieces + content[place:])
 
 
 def test_a_value_too_long_to_be_one_counts_as_not_said() -> None:

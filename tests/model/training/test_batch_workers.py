@@ -13,7 +13,7 @@ import pytest
 
 from data.dataset.collections import TUMOR, Collections
 from data.dataset.image_set import ImageSet
-from data.outlines.files import Outline
+from data.dataset.outline_files import Outline
 from model.config import CLASS_NAMES, NO_TUMOUR, TrainingConfig
 from model.training.batch_workers import Source, feeding, prefetched
 from model.training.batches import PhantomPool, Sources, TrainingFlow

@@ -10,7 +10,7 @@ import pytest
 
 from data.dataset.collections import LABELS, TUMOR, Collections
 from data.dataset.image_set import ImageSet, to_uint8
-from data.outlines.files import Outline, outline_mask
+from data.dataset.outline_files import Outline, outline_mask
 from data.phantoms import make_phantom
 from model.config import CLASS_NAMES, NO_TUMOUR, AugmentationConfig, TrainingConfig
 from model.preprocessing import prepare

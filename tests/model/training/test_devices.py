@@ -26,7 +26,7 @@ CHILD = """
 import sys
 from pathlib import Path
 import numpy as np
-from data.outlines.files import Outline
+from data.dataset.outline_files import Outline
 from model.config import CLASS_NAMES, ArchitectureConfig, TrainingConfig
 from data.dataset.image_set import ImageSet
 from model.training.train import train

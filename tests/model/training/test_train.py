@@ -13,7 +13,7 @@ import pytest
 
 from data.dataset.collections import TUMOR, Collections
 from data.dataset.image_set import ImageSet
-from data.outlines.files import Outline
+from data.dataset.outline_files import Outline
 from model.config import CLASS_NAMES, NO_TUMOUR, ArchitectureConfig, TrainingConfig
 from model.training import run_folder
 from model.training import train as training

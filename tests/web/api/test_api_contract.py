@@ -32,7 +32,7 @@ def _volume_or(file: Any, number: int) -> Any:
 
 @schema.hook
 def map_body(_: schemathesis.HookContext, body: Any) -> Any:
-    """Real volumes for half of the drawn files, so that there are answers too."""
+    """Real volumes and slices for half of the drawn files, so that there are answers too."""
     if isinstance(body, dict) and "file" in body:
         files = body["file"]
         if isinstance(files, list):

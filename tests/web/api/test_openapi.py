@@ -6,6 +6,7 @@ import io
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -14,8 +15,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from PIL import Image
 from werkzeug.test import TestResponse
 
-from web.api.openapi import entries, schema_type, ticked
+from tests.scan_files import dicom
 from web.api.schemas import SamplesQuery
+from web.pages.api_page import entries, schema_type, ticked
 
 
 @pytest.fixture
@@ -33,9 +35,13 @@ def png() -> tuple[io.BytesIO, str]:
     return buffer, "scan.png"
 
 
+def study() -> tuple[io.BytesIO, str]:
+    return io.BytesIO(dicom(np.eye(8, dtype=np.uint16), SeriesInstanceUID="1.2")), "0001"
+
+
 def ask(client: FlaskClient, method: str, path: str) -> TestResponse:
     address = path.replace("{sample_id}", "glioma-00")
-    data = {"file": png()} if method == "post" else None
+    data = {"file": study() if "studies" in path else png()} if method == "post" else None
     query = {"explain": "true"} if "prediction" in path else None
     return client.open(address, method=method.upper(), data=data, query_string=query)
 
@@ -114,6 +120,7 @@ def test_the_page_shows_each_operation_with_lines_to_copy(
     assert (
         "curl --form file=@scan.jpg &#39;http://localhost/api/v1/predictions?explain=true" in page
     )
+    assert "curl --form file=@study.zip &#39;http://localhost/api/v1/studies&#39;" in page
     for anchor in ("damaged", "too-large", "unsupported-format"):
         assert f'id="{anchor}"' in page
 

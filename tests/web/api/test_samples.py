@@ -17,8 +17,9 @@ from werkzeug.test import TestResponse
 
 from model.inference.classifier import Prediction
 from tests.conftest import StubClassifier
+from tests.patience import LONGEST_WAIT
 from web.api.schemas import SamplesQuery
-from web.pages.selection import FilterError, Filters
+from web.service.selection import FilterError, Filters
 
 IDS = [
     "glioma-00",
@@ -256,7 +257,7 @@ def test_warm_up_reads_everything(
 ) -> None:
     predictions = make_app(gallery_dir).extensions["brain_mri"].predictions
     thread = predictions.warm_up()
-    thread.join(timeout=60)
+    thread.join(timeout=LONGEST_WAIT)
     assert not thread.is_alive()
     assert getattr(classifier, "calls", None) == 6
 
@@ -267,7 +268,7 @@ def test_warm_up_survives_an_image_that_cannot_be_read(
     app = make_app(gallery_dir)
     (gallery_dir / "glioma-00.png").write_bytes(b"damaged after the start")
     thread = app.extensions["brain_mri"].predictions.warm_up()
-    thread.join(timeout=60)
+    thread.join(timeout=LONGEST_WAIT)
     answer = app.test_client().get("/api/v1/samples").json
     assert answer is not None
     assert [sample["result"] for sample in answer["samples"]] == [

@@ -20,6 +20,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
 from tests.hostile_files import READ, REFUSED, encode, flat, png_of
+from tests.patience import LONGEST_WAIT
 from tests.scan_files import dicom, nifti
 from web.api.uploads import MAX_PICTURES, MAX_UPLOAD_BYTES
 
@@ -106,7 +107,7 @@ class Server:
     def post(self, path: str, content: bytes, name: str = "scan") -> int:
         files = [FileStorage(io.BytesIO(content), name)]
         boundary, body = encode_multipart({"file": files})
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=LONGEST_WAIT)
         kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
         connection.request("POST", path, body, kind)
         response = connection.getresponse()
@@ -117,7 +118,7 @@ class Server:
     def end(self, word: str = "end") -> dict[str, Any]:
         self._say(word)
         found: dict[str, Any] = json.loads(self._line())
-        self._process.communicate(timeout=30)
+        self._process.communicate(timeout=LONGEST_WAIT)
         return found
 
 

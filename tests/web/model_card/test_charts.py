@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from model.config import ARTIFACTS, PARAMETER_COUNT
-from model.export.saved_layers import read_layers
 from web.model_card.charts import Frame, diagram, line_chart, reliability, ticks
+from web.model_card.figures import layer
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,8 @@ def test_a_calibrated_bin_is_on_the_diagonal() -> None:
 
 
 def test_the_diagram_draws_every_parameter_once_and_nothing_overlaps() -> None:
-    drawn = diagram(read_layers(ARTIFACTS / "brain_tumor_cnn.keras"))
+    metadata = json.loads((ARTIFACTS / "metadata.json").read_text(encoding="utf-8"))
+    drawn = diagram([layer(row) for row in metadata["layers"]])
     assert sum(stage.parameters for stage in drawn.stages) == PARAMETER_COUNT
     ends = 0.0
     for stage in drawn.stages:

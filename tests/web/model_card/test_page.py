@@ -51,7 +51,6 @@ def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in OF_REPORTS:
         shutil.copy(REPORTS / f"{name}.json", folder)
     shutil.copy(ARTIFACTS / "history.csv", folder)
-    (folder / "brain_tumor_cnn.keras").symlink_to(ARTIFACTS / "brain_tumor_cnn.keras")
     monkeypatch.setattr("web.model_card.reports.ARTIFACTS", folder)
     monkeypatch.setattr("web.model_card.reports.REPORTS", folder)
     return folder
@@ -347,7 +346,7 @@ def test_a_single_fold_has_no_spread(card_page: Callable[[], str], reports: Path
     ("name", "gone"),
     [
         ("evaluation", {"facts", "others", "results", "confusion", "calibration", "abstaining"}),
-        ("metadata", {"facts", "training"}),
+        ("metadata", {"facts", "network", "training"}),
         ("audit", {"data"}),
         ("shortcuts", {"looking"}),
         ("corruptions", {"corruptions"}),
@@ -372,7 +371,7 @@ def test_with_no_report_at_all_the_page_stands(card_page: Callable[[], str], rep
         path.unlink()
     page = card_page()
     assert page.count("This part is left out") == len(IDS) - 3  # use, limits, licence
-    assert "model/artifacts/brain_tumor_cnn.keras" in part_text(page, "network")
+    assert "model/artifacts/metadata.json" in part_text(page, "network")
     assert "No tumor has a style of its own." in part_text(page, "limits")
 
 

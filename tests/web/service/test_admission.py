@@ -18,6 +18,7 @@ from data.samples import SAMPLES_DIR
 from model.inference.classifier import Classifier, Prediction
 from model.preprocessing import load_image
 from tests.conftest import StubClassifier
+from tests.patience import LONGEST_WAIT
 from tests.scan_files import nifti, png, white_share
 from tests.web.api.test_uploads import PREDICTIONS, SLICES, post, problem
 from web.service.admission import MAX_BYTES, Admission, Busy
@@ -33,7 +34,7 @@ class GatedClassifier(StubClassifier):
 
     def predict(self, image: NDArray[np.float32], **options: Any) -> Prediction:
         self.entered.release()
-        assert self.let.acquire(timeout=30)
+        assert self.let.acquire(timeout=LONGEST_WAIT)
         return super().predict(image, **options)
 
 
@@ -117,12 +118,12 @@ def test_as_many_have_a_turn_as_there_are_cores() -> None:
     def take() -> None:
         with admission.turn():
             inside.release()
-            assert leave.wait(30)
+            assert leave.wait(LONGEST_WAIT)
 
     with ThreadPoolExecutor(5) as pool:
         futures = [pool.submit(take) for _ in range(5)]
         for _ in range(3):
-            assert inside.acquire(timeout=30)
+            assert inside.acquire(timeout=LONGEST_WAIT)
         assert not inside.acquire(timeout=0.2)
         leave.set()
         for future in futures:
@@ -139,16 +140,16 @@ def test_a_volume_lets_others_through_between_two_slices(
         long = pool.submit(
             post, app.test_client(), f"{PREDICTIONS}?slice=all", ("head.nii", volume)
         )
-        assert classifier.entered.acquire(timeout=30)
+        assert classifier.entered.acquire(timeout=LONGEST_WAIT)
         short = pool.submit(post, app.test_client(), PREDICTIONS, ("a.png", png(white_share(1))))
         queue = app.extensions["brain_mri"].predictions.admission._queue
         while not queue:
             time.sleep(0.005)
         classifier.let.release(2)  # a slice, and the one who came after it
-        assert short.result(timeout=30).status_code == 200
+        assert short.result(timeout=LONGEST_WAIT).status_code == 200
         assert not long.done()
         classifier.let.release(5)
-        assert long.result(timeout=30).status_code == 200
+        assert long.result(timeout=LONGEST_WAIT).status_code == 200
 
 
 def test_files_are_decoded_while_the_network_is_busy(
@@ -171,12 +172,12 @@ def test_files_are_decoded_while_the_network_is_busy(
     with ThreadPoolExecutor(2) as pool:
         files = [("a.png", png(white_share(1))), ("b.png", png(white_share(5)))]
         answers = [pool.submit(post, app.test_client(), PREDICTIONS, file) for file in files]
-        assert classifier.entered.acquire(timeout=30)
+        assert classifier.entered.acquire(timeout=LONGEST_WAIT)
         for _ in files:
-            assert decoded.acquire(timeout=30)
+            assert decoded.acquire(timeout=LONGEST_WAIT)
         assert not classifier.entered.acquire(timeout=0.2)  # one at a time uses the network
         classifier.let.release(2)
-        assert [answer.result(timeout=30).status_code for answer in answers] == [200, 200]
+        assert [answer.result(timeout=LONGEST_WAIT).status_code for answer in answers] == [200, 200]
 
 
 def test_every_route_that_runs_the_network_is_refused_and_no_other(busy: Flask) -> None:
@@ -214,13 +215,11 @@ def test_health_does_not_wait_for_the_network(
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(web_app.test_client().get, "/samples/glioma-00")
-        assert classifier.entered.acquire(timeout=30)
-        started = time.monotonic()
+        assert classifier.entered.acquire(timeout=LONGEST_WAIT)
         assert client.get("/healthz").json == {"status": "ok"}
-        assert time.monotonic() - started < 1
         assert not answer.done()
         classifier.let.release()
-        assert answer.result(timeout=30).status_code == 200
+        assert answer.result(timeout=LONGEST_WAIT).status_code == 200
 
 
 @pytest.mark.slow

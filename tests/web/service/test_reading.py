@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 import web.api.uploads
 from model.inference.classifier import Prediction
 from tests.conftest import StubClassifier
+from tests.patience import LONGEST_WAIT
 from tests.scan_files import dicom, nifti, png, white_share
 from tests.web.api.test_uploads import PREDICTIONS, SLICES, post
-from web.service.reading import Reading
+from web.service.admission import Reading
 
 PICTURE = png(white_share(3))
 SCANS = (dicom(white_share(3)), nifti(np.zeros((8, 8, 8), np.int16) + np.arange(8, dtype=np.int16)))
@@ -75,14 +76,14 @@ def test_a_picture_s_turn_ends_before_the_network_s_begins(
 
     def predict(image: NDArray[np.float32], **options: Any) -> Prediction:
         entered.set()
-        assert let.wait(30)
+        assert let.wait(LONGEST_WAIT)
         return answer(image, **options)
 
     classifier.predict = predict  # type: ignore[method-assign]
     app = make_app(gallery_dir)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(post, app.test_client(), PREDICTIONS, ("a.png", PICTURE))
-        assert entered.wait(30)
+        assert entered.wait(LONGEST_WAIT)
         with app.extensions["brain_mri"].reading.turn(PICTURE):
             let.set()
         assert waiting.result().status_code == 200

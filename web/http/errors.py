@@ -14,9 +14,9 @@ from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntit
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from web.http.request_log import request_id
-from web.pages.selection import FilterError
+from web.service.selection import FilterError
 
-logger = logging.getLogger("web.api.errors")
+logger = logging.getLogger("web.http.errors")
 
 WHAT_NOW: dict[int, LazyString] = {
     400: _l("The address asks for something this page does not offer."),

@@ -1,4 +1,4 @@
-"""data/outlines/files.py: the file is checked, written whole, and rasterised at pixel centres."""
+"""The file of outlines is checked, written whole, and rasterised at pixel centres."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.outlines.files import (
+from data.dataset.outline_files import (
     Outline,
     OutlinesError,
     fill_polygon,
@@ -164,7 +164,7 @@ def test_wrong_arguments_of_a_mask_are_named() -> None:
 
 def test_importing_it_imports_neither_h5py_nor_the_audit_nor_keras() -> None:
     code = (
-        "import sys, data.outlines.files\n"
+        "import sys, data.dataset.outline_files\n"
         "print([m for m in ('h5py', 'data.audit', 'keras', 'scipy') if m in sys.modules])"
     )
     done = subprocess.run(

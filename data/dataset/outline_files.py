@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from data.dataset.image_set import dataset_names
 from model.config import CLASS_NAMES, IMAGE_SIZE
 
 FINENESS = 7  # odd, so that one of the finer pixels has its centre at the pixel's centre
@@ -208,3 +209,30 @@ def _entry(outline: Outline) -> dict[str, Any]:
         "outline": points,
     }
     return entry if outline.patient is None else {**entry, "patient": outline.patient}
+
+
+def outlines_of(data: Path | Sequence[Path], outlines: Path | Sequence[Path]) -> dict[str, Outline]:
+    """Reads outlines by the names that the images have in an `ImageSet`.
+
+    Args:
+        data: As for `data.dataset.image_set.load_split`.
+        outlines: A file of outlines for each dataset, in the same order; the last datasets may
+            be without.
+
+    Raises:
+        ValueError: There are more files than datasets.
+        OSError, OutlinesError: A file cannot be read.
+    """
+    names = dataset_names(data)
+    files = [outlines] if isinstance(outlines, Path) else list(outlines)
+    if len(files) > len(names):
+        raise ValueError(
+            f"`outlines` must be at most one file for each dataset. Received: {len(files)} files "
+            f"for {len(names)} datasets"
+        )
+    found: dict[str, Outline] = {}
+    for dataset, file in zip(names, files, strict=False):
+        for key, outline in load_outlines(file).items():
+            label, _, name = key.partition("/")
+            found["/".join(filter(None, (label, dataset, name)))] = outline
+    return found
