@@ -193,6 +193,9 @@ def _classify(options: argparse.Namespace) -> None:
     said = f"{outcome.files:,} files, {outcome.rows:,} rows, {outcome.errors:,} not readable"
     if outcome.skipped:
         said += f"; {outcome.skipped:,} files were done already"
+    if outcome.passed_over:
+        kinds = sorted(outcome.passed_over.items(), key=lambda kind: (-kind[1], kind[0]))
+        said += f"; passed over: {', '.join(f'{count:,} {kind}' for kind, count in kinds)}"
     print(said, file=sys.stderr)
     if options.strict and outcome.errors:
         raise RuntimeError(f"{outcome.errors:,} rows have an error, and --strict was given")

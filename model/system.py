@@ -47,13 +47,31 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
+INSTRUCTIONS = {
+    "amx_int8": "AMX", "avx512_vnni": "AVX-512 VNNI", "avx_vnni": "AVX-VNNI",
+    "avx512f": "AVX-512", "avx2": "AVX2", "asimddp": "NEON dot product", "asimd": "NEON",
+}  # fmt: skip
+"""Names of instruction sets by the flags that Linux gives them, the best for 8 bits first."""
+
+
 def describe_machine() -> str:
     """Processor, cores and system of this machine, for reports."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text(encoding="utf-8").splitlines() if information.exists() else []
+    lines = _processor_lines()
     model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
     cores = sum(line.startswith("processor") for line in lines)
     return f"{model or platform.processor()}, {cores or '?'} cores, {platform.system()}"
+
+
+def describe_instructions() -> str:
+    """The instruction sets that decide how fast a network runs, for reports of speed."""
+    fields = (line.partition(":") for line in _processor_lines())
+    flags = next((value for key, _, value in fields if key.strip() in ("flags", "Features")), "")
+    return ", ".join(name for flag, name in INSTRUCTIONS.items() if flag in flags.split()) or "?"
+
+
+def _processor_lines() -> list[str]:
+    information = Path("/proc/cpuinfo")
+    return information.read_text(encoding="utf-8").splitlines() if information.exists() else []
 
 
 def file_hash(path: Path) -> str:

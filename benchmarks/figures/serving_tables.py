@@ -58,8 +58,9 @@ def engines(report: dict[str, Any]) -> str:
         ]
         for row in rows
     ]
+    on = f" with {report['instructions']}" if "instructions" in report else ""
     head = (
-        "engine, precision",
+        f"engine, precision{on}",
         *(f"an image, {n} thread" + "s" * (n != "1") for n in threads),
         "resident memory", "same label as Keras",
     )  # fmt: skip

@@ -35,7 +35,7 @@ from data.dataset.image_set import load_split, to_float
 from model.config import ARTIFACTS, MODEL_NAME
 from model.export.export import calibration_images
 from model.inference.temperature import softmax
-from model.system import describe_machine
+from model.system import describe_instructions, describe_machine
 from model.training.architecture import build_cnn
 
 NEEDED = ("onnxruntime", "openvino", "onnx", "tf2onnx")
@@ -261,6 +261,7 @@ def main() -> None:
         "command": "python -m benchmarks.service.engines"
         + " --data DIR" * (options.data is not None),
         "machine": describe_machine(),
+        "instructions": describe_instructions(),
         "milliseconds": "an image: median, 95th percentile and best by the clock; mean of the "
         "processor's time",
         "compared_on": {"phantoms": PHANTOMS, "test_images": len(labels)},

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from itertools import islice
@@ -90,7 +91,8 @@ def classify_on_ray(batch: Batch, out: Path, address: str, *, summary: bool = Tr
     shutil.rmtree(waiting, ignore_errors=True)  # of a run that was stopped
     listing, rows = waiting / "sources", waiting / "rows"
     listing.mkdir(parents=True)
-    files = write_listing(list_sources(batch.paths), listing)
+    passed_over: Counter[str] = Counter()
+    files = write_listing(list_sources(batch.paths, passed_over), listing)
     if files:
         _run(batch, about["model_sha256"], listing, rows, address)
     else:
@@ -103,7 +105,7 @@ def classify_on_ray(batch: Batch, out: Path, address: str, *, summary: bool = Tr
     shutil.rmtree(waiting)
     if summary:
         write_summary(summary_path(out), tally, out.name)
-    return Outcome(files, 0, tally.rows, tally.errors)
+    return Outcome(files, 0, tally.rows, tally.errors, passed_over)
 
 
 def write_listing(sources: Iterable[Source], folder: Path) -> int:

@@ -7,9 +7,10 @@ import logging
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -71,12 +72,14 @@ class Outcome:
         skipped: How many of them an earlier run had done.
         rows: Pictures, slices and frames, and what could not be read.
         errors: Rows with an error.
+        passed_over: Files that were not taken for pictures or scans, by their kind.
     """
 
     files: int
     skipped: int
     rows: int
     errors: int
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
 
 def describe(batch: Batch) -> dict[str, Any]:
@@ -128,23 +131,25 @@ def _classify(
         changed = ", ".join(name for name in about if about[name] != before.get(name))
         logger.warning("everything is classified again: %s changed since the last run", changed)
     files = skipped = 0
-    for chunk, was_done in _run(batch, about, store):
+    passed_over: Counter[str] = Counter()
+    for chunk, was_done in _run(batch, about, store, passed_over):
         files += len(chunk.sources)
         skipped += len(chunk.sources) * was_done
     tally = Tally()
     write_rows(out, tally.counted(store.rows()))
     store.clear_others()
-    return Outcome(files, skipped, tally.rows, tally.errors), tally
+    return Outcome(files, skipped, tally.rows, tally.errors, passed_over), tally
 
 
 def classify_to_stream(batch: Batch, stream: TextIO) -> Outcome:
     """Classifies into JSON lines, with the milliseconds of each inference."""
     about = describe(batch)
     files = rows = errors = 0
+    passed_over: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         store.begin(about)
-        for chunk, _ in _run(batch, about, store, numbered=True):
+        for chunk, _ in _run(batch, about, store, passed_over, numbered=True):
             for row in store.read(chunk.key):
                 stream.write(json.dumps(nested(row)) + "\n")
                 rows += 1
@@ -152,7 +157,7 @@ def classify_to_stream(batch: Batch, stream: TextIO) -> Outcome:
             stream.flush()
             store.path(chunk.key).unlink()
             files += len(chunk.sources)
-    return Outcome(files, 0, rows, errors)
+    return Outcome(files, 0, rows, errors, passed_over)
 
 
 def classify_series(batch: Batch, out: Path | TextIO, *, fresh: bool = False) -> Outcome:
@@ -176,8 +181,9 @@ def classify_series(batch: Batch, out: Path | TextIO, *, fresh: bool = False) ->
         if fresh:
             store.clear()
         store.begin(about)
-        study = sort_out(list_sources(batch.paths))
-        done = list(_run(batch, about, store, sources=study.to_read))
+        passed_over: Counter[str] = Counter()
+        study = sort_out(list_sources(batch.paths, passed_over))
+        done = list(_run(batch, about, store, passed_over, sources=study.to_read))
         tally = SeriesTally()
         rows = tally.counted(study.rows(store.rows(), about["model_sha256"]))
         if isinstance(out, Path):
@@ -188,13 +194,14 @@ def classify_series(batch: Batch, out: Path | TextIO, *, fresh: bool = False) ->
     for why, files in sorted(tally.left_out.items()):
         logger.warning("%s files not answered: %s", f"{files:,}", why)
     skipped = sum(len(chunk.sources) for chunk, was_done in done if was_done)
-    return Outcome(len(study.sources), skipped, tally.rows, tally.errors)
+    return Outcome(len(study.sources), skipped, tally.rows, tally.errors, passed_over)
 
 
 def _run(
     batch: Batch,
     about: dict[str, Any],
     store: Store,
+    passed_over: Counter[str],
     *,
     numbered: bool = False,
     sources: Callable[[], Iterable[Source]] | None = None,
@@ -203,7 +210,7 @@ def _run(
 
     `sources` are all that the batch names, where no others are given.
     """
-    named = sources or (lambda: list_sources(batch.paths))
+    named = sources or (lambda: list_sources(batch.paths, passed_over))
 
     def listed() -> Iterator[Chunk]:
         settings = json.dumps(about, sort_keys=True)

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import stat
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from model.batch.order import in_order
 from model.preprocessing import ImageError
+from model.reading.marks import HEAD, is_dicom, is_mgh, is_nifti
+from model.reading.pairs import is_voxels, join, pair_stem
 
 SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif",
-    ".dcm", ".dicom", ".ima", ".nii", ".nii.gz",
+    ".avif", ".jp2", ".j2k", ".dcm", ".dicom", ".ima", ".nii", ".nii.gz", ".mgh", ".mgz",
 )  # fmt: skip
 """Files of a folder or an archive with these are taken by name; others if they start as a scan."""
 MAX_FILE_BYTES = 256 * 2**20
@@ -30,7 +34,10 @@ MAX_FILE_BYTES = 256 * 2**20
 INSIDE = "!/"
 """Between the path of an archive and the name of its member."""
 
-_HEAD = 352  # bytes in which DICOM and NIfTI name themselves
+_MACINTOSH = "__MACOSX"
+_PARTS = (".parquet.parts", ".csv.parts", ".jsonl.parts")  # what `classify` keeps of its own runs
+_SLASHES = re.compile(r"[/\\]+")
+_ENDING = re.compile(r"\.\w{1,8}$", re.ASCII)
 _INDEX = "DICOMDIR"  # lists the files of a tree, and holds no picture
 _ZIP_DAMAGE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error)
 
@@ -78,97 +85,143 @@ def check_paths(paths: Sequence[str]) -> None:
             raise ValueError(f"`PATH` must fit at least one file. Received: {path}")
 
 
-def list_sources(paths: Sequence[str]) -> Iterator[Source]:
+def list_sources(paths: Sequence[str], passed_over: Counter[str] | None = None) -> Iterator[Source]:
     """Every source that the arguments name, as they are found.
 
     Args:
         paths: Files (taken whatever they are), folders (with all below), patterns and zip
-            archives. Of folders, patterns and archives, pictures and scans are taken; hidden ones
-            and links to folders are passed over.
+            archives. Of folders, patterns and archives, pictures and scans are taken; links to
+            folders are passed over, and files that begin with a dot or `_`.
+        passed_over: Counts the files that are, by their kind.
     """
+    listing = _Listing(Counter() if passed_over is None else passed_over)
     for path in paths:
         if Path(path).exists() or not glob.has_magic(path):
-            yield from _below(path) if Path(path).is_dir() else _file(path)
+            yield from listing.below(path) if Path(path).is_dir() else listing.file(path)
             continue
         below = "**" not in path  # which matches what lies in folders by itself
         for found in in_order(_matching(path)):
             if below or not Path(found).is_dir():
-                yield from _entry(found, Path(found).name)
+                yield from listing.entry(found, Path(found).name)
 
 
 def _matching(pattern: str) -> Iterator[str]:
     return glob.iglob(pattern, recursive=True)  # noqa: PTH207 -- a Path takes no absolute pattern
 
 
-def _below(folder: str) -> Iterator[Source]:
-    try:
-        with os.scandir(folder) as entries:
-            names = in_order(entry.name for entry in entries)
-            for name in names:
-                path = os.path.join(folder, name)  # noqa: PTH118 -- a Path for each is slow
-                yield from _entry(path, name)
-    except OSError as error:
-        yield Source(folder, error=f"The folder could not be read: {error.strerror}.")
+class _Listing:
+    """Finds sources, and counts the files that are none."""
 
+    def __init__(self, passed_over: Counter[str]) -> None:
+        self._passed_over = passed_over
 
-def _entry(path: str, name: str) -> Iterator[Source]:
-    if name.startswith(".") or name == _INDEX:
-        return
-    try:
-        mode = os.lstat(path).st_mode
-        if stat.S_ISLNK(mode):
-            mode = os.stat(path).st_mode  # noqa: PTH116
-            if stat.S_ISDIR(mode):
-                return  # it may lead back up
-    except OSError as error:
-        yield Source(path, error=f"The file could not be read: {error.strerror}.")
-        return
-    if stat.S_ISDIR(mode):
-        yield from _below(path)
-    elif stat.S_ISREG(mode) and (is_wanted(name) or _is_zip(name) or _starts_as_scan(path)):
-        yield from _file(path)
+    def below(self, folder: str) -> Iterator[Source]:
+        try:
+            with os.scandir(folder) as entries:
+                names = in_order(entry.name for entry in entries)
+                for name in names:
+                    path = os.path.join(folder, name)  # noqa: PTH118 -- a Path for each is slow
+                    yield from self.entry(path, name)
+        except OSError as error:
+            yield Source(folder, error=f"The folder could not be read: {error.strerror}.")
 
+    def entry(self, path: str, name: str) -> Iterator[Source]:
+        try:
+            mode = os.lstat(path).st_mode
+            if stat.S_ISLNK(mode):
+                mode = os.stat(path).st_mode  # noqa: PTH116
+                if stat.S_ISDIR(mode):
+                    return  # it may lead back up
+        except OSError as error:
+            if not _is_left_out(name):
+                yield Source(path, error=f"The file could not be read: {error.strerror}.")
+            return
+        if stat.S_ISDIR(mode):
+            if not _is_hidden_folder(name):
+                yield from self.below(path)
+        elif _is_left_out(name) or not stat.S_ISREG(mode):
+            self._passed_over[_LEFT_OUT] += 1
+        elif is_wanted(name) or _is_zip(name) or _starts_as_scan(path):
+            yield from self.file(path)
+        elif not _belongs_to_header(path):
+            self._passed_over[_kind(name)] += 1
 
-def _file(path: str) -> Iterator[Source]:
-    try:
-        found = Path(path).stat()
-    except OSError as error:
-        yield Source(path, error=f"The file could not be read: {error.strerror}.")
-        return
-    if not stat.S_ISREG(found.st_mode):
-        yield Source(path, error="The file could not be read: it is no regular file.")
-    elif _is_zip(path):
-        yield from _members(path, str(found.st_mtime_ns))
-    else:
-        yield Source(path, size=found.st_size, stamp=str(found.st_mtime_ns))
+    def file(self, path: str) -> Iterator[Source]:
+        try:
+            found = Path(path).stat()
+        except OSError as error:
+            yield Source(path, error=f"The file could not be read: {error.strerror}.")
+            return
+        if not stat.S_ISREG(found.st_mode):
+            yield Source(path, error="The file could not be read: it is no regular file.")
+        elif _is_zip(path):
+            yield from self.members(path, str(found.st_mtime_ns))
+        else:
+            yield Source(path, size=found.st_size, stamp=str(found.st_mtime_ns))
 
+    def members(self, path: str, stamp: str) -> Iterator[Source]:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                for number, info in enumerate(archive.infolist()):
+                    if self._is_member_wanted(archive, info):
+                        yield Source(
+                            path, number, info.filename, info.file_size, f"{stamp} {info.CRC:08x}"
+                        )
+        except (*_ZIP_DAMAGE, OSError) as error:
+            yield Source(path, error=f"The zip archive could not be read: {error}.")
 
-def _members(path: str, stamp: str) -> Iterator[Source]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for number, info in enumerate(archive.infolist()):
-                if _is_member_wanted(archive, info):
-                    yield Source(
-                        path, number, info.filename, info.file_size, f"{stamp} {info.CRC:08x}"
-                    )
-    except (*_ZIP_DAMAGE, OSError) as error:
-        yield Source(path, error=f"The zip archive could not be read: {error}.")
-
-
-def _is_member_wanted(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
-    parts = PurePosixPath(info.filename).parts
-    if info.is_dir() or any(part.startswith((".", "__MACOSX")) for part in parts):
+    def _is_member_wanted(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
+        *folders, name = _SLASHES.split(info.filename)  # Windows writes backslashes at times
+        if not name:  # a folder
+            return False
+        if any(map(_is_hidden_folder, folders)) or _is_left_out(name):
+            self._passed_over[_LEFT_OUT] += 1
+            return False
+        if is_wanted(name) or _is_zip(name):
+            return True  # an archive in an archive becomes a row that says it was not read
+        try:
+            with archive.open(info) as member:
+                if is_scan(member.read(HEAD)):
+                    return True
+        except _ZIP_DAMAGE:
+            pass
+        self._passed_over[_kind(name)] += 1
         return False
-    name = parts[-1] if parts else ""
-    if name == _INDEX:
-        return False
-    if is_wanted(name) or _is_zip(name):
-        return True  # an archive in an archive becomes a row that says it was not read
-    try:
-        with archive.open(info) as member:
-            return is_scan(member.read(_HEAD))
-    except _ZIP_DAMAGE:
-        return False
+
+
+_LEFT_OUT = "hidden"
+
+
+def _is_left_out(name: str) -> bool:
+    return name.startswith((".", "_")) or name == _INDEX
+
+
+def _is_hidden_folder(name: str) -> bool:
+    return name.startswith((".", _MACINTOSH)) or name.endswith(_PARTS)
+
+
+def _kind(name: str) -> str:
+    """What a file that is passed over is counted as."""
+    found = _ENDING.search(name)
+    return found[0].lower() if found else "without an ending"
+
+
+def _belongs_to_header(path: str) -> bool:
+    """Whether a file is the voxels of a NIfTI pair, which are read with its header."""
+    return is_voxels(path) and any(
+        Path(f"{pair_stem(path)}{ending}").is_file() for ending in (".hdr", ".hdr.gz")
+    )
+
+
+def _with_voxels(path: str, header: bytes) -> bytes:
+    """A NIfTI file of a pair's header and the voxels beside it; other files as they are."""
+    stem = pair_stem(path)
+    for ending in (".img", ".img.gz"):
+        voxels = Path(f"{stem}{ending}")
+        if stem is not None and not is_voxels(path) and voxels.is_file():
+            with voxels.open("rb") as file:
+                return join(header, file.read(MAX_FILE_BYTES + 1)) or header
+    return header
 
 
 def is_wanted(name: str) -> bool:
@@ -177,12 +230,8 @@ def is_wanted(name: str) -> bool:
 
 
 def is_scan(head: bytes) -> bool:
-    """Whether a file that starts so is DICOM or NIfTI."""
-    return (
-        head[128:132] == b"DICM"
-        or head[344:348] in (b"n+1\0", b"ni1\0")
-        or head[4:8] in (b"n+2\0", b"ni2\0")
-    )
+    """Whether a file that starts so is DICOM, NIfTI or MGH."""
+    return is_dicom(head) or is_nifti(head) or is_mgh(head)
 
 
 def _is_zip(name: str) -> bool:
@@ -192,7 +241,7 @@ def _is_zip(name: str) -> bool:
 def _starts_as_scan(path: str) -> bool:
     try:
         with Path(path).open("rb") as file:
-            return is_scan(file.read(_HEAD))
+            return is_scan(file.read(HEAD))
     except OSError:
         return False
 
@@ -211,6 +260,8 @@ def read_source(source: Source, most: int = MAX_FILE_BYTES + 1) -> bytes:
     if source.member is None:
         with Path(source.path).open("rb") as file:
             content = file.read(most)
+        if most > MAX_FILE_BYTES:  # all of it is wanted
+            content = _with_voxels(source.path, content)
     else:
         try:
             archive, members = _opened(source.path, source.stamp.split()[0])
@@ -244,13 +295,13 @@ def find_source(label: str) -> Source:
         ImageError: The file is gone.
     """
     if Path(label).is_file():
-        return next(_file(label))
+        return next(_Listing(Counter()).file(label))
     path, inside, name = label.partition(INSIDE)
     while inside and not Path(path).is_file():
         more, inside, name = name.partition(INSIDE)
         path = f"{path}{INSIDE}{more}"
     if inside:
-        for source in _members(path, str(Path(path).stat().st_mtime_ns)):
+        for source in _Listing(Counter()).members(path, str(Path(path).stat().st_mtime_ns)):
             if source.name == name and not source.error:
                 return source
     raise ImageError(f"There is no such file any more: {label}")

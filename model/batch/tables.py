@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from itertools import islice
@@ -23,6 +24,8 @@ REQUIREMENTS = "requirements-scale.txt"
 GROUP = 16_384  # rows of a Parquet row group, about 4 MB in memory
 
 _BETWEEN = "|"
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""What begins a formula, also behind the quotes that keep it from being one."""
 _FLAGS = ("abstained", "in_distribution", "chosen")
 _COUNTS = (
     "slice", "study", "series", "files", "repeats", "slices", "neighbors", "neighbors_needed",
@@ -90,7 +93,8 @@ def _write_lines(path: Path, rows: Iterator[dict[str, Any]], _columns: Sequence[
 
 def _write_csv(path: Path, rows: Iterator[dict[str, Any]], columns: Sequence[str]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        # Python below 3.11.9 quotes a carriage return where lines end with one, and not elsewhere.
+        writer = csv.DictWriter(file, columns, lineterminator="\r\n")
         writer.writeheader()
         for row in rows:
             writer.writerow({name: _to_csv(value) for name, value in row.items()})
@@ -98,8 +102,11 @@ def _write_csv(path: Path, rows: Iterator[dict[str, Any]], columns: Sequence[str
 
 def _to_csv(value: Any) -> Any:
     if isinstance(value, list):
-        return _BETWEEN.join(value)
-    return str(value).lower() if isinstance(value, bool) else value
+        value = _BETWEEN.join(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    # Spreadsheets compute cells that begin so, and names are chosen by others.
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def _write_parquet(path: Path, rows: Iterator[dict[str, Any]], columns: Sequence[str]) -> None:
@@ -154,7 +161,7 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
             yield from (_read_csv if path.suffix == ".csv" else _read_lines)(path)
         else:
             raise ValueError(f"its name does not end in {', '.join(FORMATS)}")
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"`{path}` must be an output of classify. Received: {error}") from error
 
 
@@ -173,6 +180,8 @@ def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
 def _from_csv(name: str, text: str) -> Any:
     if text == "":
         return None
+    if _FORMULA.match(text[1:]) and text[0] == "'":
+        text = text[1:]
     if name in _FLAGS:
         return text == "true"
     if name in _NUMBERS:

@@ -16,6 +16,7 @@ import io
 import struct
 import warnings
 import zlib
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,13 @@ class NiftiScan(Scan):
             if cut.dtype.names:  # colour: luminance, as Pillow's "L" (ITU-R 601-2)
                 cut = 0.299 * cut["R"] + 0.587 * cut["G"] + 0.114 * cut["B"]
             values = np.asarray(apply_read_scaling(cut, *self._scale), dtype=np.float32)
+        if not np.isfinite(values).any() and self._has_values:
+            values = np.zeros_like(values)  # outside the head, where the volume's mask is NaN
         return self._upright(values, [axis for axis in range(3) if axis != along])
+
+    @cached_property
+    def _has_values(self) -> bool:
+        return bool(np.isfinite(self._voxels).any())
 
     def _upright(self, values: NDArray[np.float32], axes: list[int]) -> NDArray[np.float32]:
         """Rows from the top and columns from the patient's right or front, in millimetres."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from model.reading.errors import ImageError
 from model.reading.marks import GZIP, HEAD, is_dicom, is_mgh, is_nifti
-from model.reading.picture import Picture
+from model.reading.picture import Picture, Stack
 from model.reading.scan import Scan
+from model.reading.tiff import has_pages
 
 
 def read_scan(content: bytes) -> Scan:
@@ -31,6 +32,8 @@ def read_scan(content: bytes) -> Scan:
         from model.reading.dicom import DicomScan
 
         return DicomScan(content)
+    if has_pages(content):
+        return Stack(content)
     if has_slices(content):
         from model.reading.nifti import NiftiScan
 
@@ -39,9 +42,10 @@ def read_scan(content: bytes) -> Scan:
 
 
 def has_slices(content: bytes) -> bool:
-    """Whether this is DICOM, NIfTI or MGH, whose slices are decoded when they are asked for."""
+    """Whether this is a file whose slices are decoded when they are asked for: not a picture."""
     return (
         is_dicom(content)
+        or has_pages(content)
         or content.startswith(GZIP)
         or is_nifti(content[:HEAD])
         or is_mgh(content[:HEAD])

@@ -11,6 +11,8 @@ import os
 import re
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,24 +22,28 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from model.reading.errors import ImageError
 from model.reading.picture_guards import (
+    MAX_COUNTED_FRAMES,
     MAX_PIXELS,
     bounded,
     check_picture,
+    count_frames,
     draft,
     grey,
     upright,
 )
-from model.reading.scan import Scan
+from model.reading.scan import Scan, check_size, without_gaps
+from model.reading.tiff import is_inverted, planes_apart
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000")
 ORIENTATION = ExifTags.Base.Orientation
 DAMAGE = (  # what Pillow raises for broken files, by format and by where they are broken
     ArithmeticError, EOFError, LookupError, OSError, SyntaxError, TypeError, ValueError,
     struct.error, Image.DecompressionBombError,
 )  # fmt: skip
+_NAME = "the upload"
 _FOREIGN = (  # how files begin that people take for one of these, and what to do with them
     (rb"PK(\x03\x04|\x05\x06)", "a zip archive; unpack it and send the files in it"),
-    (rb"....ftyp(heic|heix|mif1|msf1|avif)", "HEIC or AVIF; save it as JPEG or PNG"),
+    (rb"....ftyp(heic|heix|hevc|mif1|msf1)", "HEIC; save it as JPEG or PNG"),
     (rb"%PDF", "PDF; save its picture as PNG"),
     (rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*<svg", "SVG; save it as PNG"),
     (rb"\s*<(!doctype html|html|script)", "a web page; save its picture itself"),
@@ -68,6 +74,37 @@ class Picture(Scan):
         return self._pixels
 
 
+class Stack(Scan):
+    """A TIFF of several pages of one size, such as ImageJ's: they are its slices."""
+
+    kind = "image"
+
+    def __init__(self, content: bytes) -> None:
+        self.planes, self._content = {}, content
+        with _refusing(_NAME):
+            self._image = Image.open(bounded(content, _NAME), formats=("TIFF",))
+            check_picture(self._image, content, _NAME, paged=True)
+            self._size, self.frames = self._image.size, count_frames(self._image)
+        if self.frames > MAX_COUNTED_FRAMES:
+            raise ImageError(
+                f"`image` must have at most {MAX_COUNTED_FRAMES:,} pages as TIFF. Received: "
+                f"{_NAME} with more than {MAX_COUNTED_FRAMES:,} pages"
+            )
+        check_size(self._size[1], self._size[0], self.frames)
+
+    def pixels(self, plane: str | None, index: int) -> NDArray[np.float32]:
+        with _refusing(_NAME):
+            self._image.seek(index)
+            if self._image.size != self._size:
+                raise ImageError(
+                    "`image` must have pages of one size as TIFF, as the slices of a stack have; "
+                    "save the one to be read as a file of its own. Received: "
+                    f"{_NAME} with {self._size} and {self._image.size}"
+                )
+            check_picture(self._image, self._content, _NAME, paged=True)
+            return _pixels(self._image, self._content)
+
+
 def decode(source: bytes | str | os.PathLike[str] | BinaryIO) -> NDArray[np.float32]:
     """Decodes an image to one grey channel at its own size and bit depth.
 
@@ -78,16 +115,25 @@ def decode(source: bytes | str | os.PathLike[str] | BinaryIO) -> NDArray[np.floa
         ImageError: Not an image of a supported format, damaged, or too large.
         FileNotFoundError: `source` is a path and there is no such file.
     """
-    name = Path(source).name if isinstance(source, (str, os.PathLike)) else "the upload"
-    try:
+    name = Path(source).name if isinstance(source, (str, os.PathLike)) else _NAME
+    with _refusing(name):
         content = _content(source)
+        with Image.open(bounded(content, name), formats=FORMATS) as image:
+            check_picture(image, content, name)
+            return _pixels(image, content)
+
+
+@contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    """Turns what Pillow raises into an error of ours.
+
+    Raises:
+        ImageError: What is in the block fails.
+    """
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about damage that the pixels do not depend on
-            with Image.open(bounded(content, name), formats=FORMATS) as image:
-                check_picture(image, content, name)
-                draft(image)
-                image.load()
-                return upright(grey(image), image.getexif().get(ORIENTATION))
+            yield
     except (FileNotFoundError, ImageError):
         raise
     except UnidentifiedImageError:
@@ -103,6 +149,19 @@ def decode(source: bytes | str | os.PathLike[str] | BinaryIO) -> NDArray[np.floa
         ) from None
     except DAMAGE as error:
         raise ImageError(f"`image` could not be decoded. Received: {name} ({error})") from error
+
+
+def _pixels(image: Image.Image, content: bytes) -> NDArray[np.float32]:
+    """An opened and checked picture in grey, upright."""
+    pixels = planes_apart(image, content)
+    if pixels is None:
+        draft(image)
+        image.load()
+        pixels = grey(image)
+    pixels = without_gaps(pixels)
+    if is_inverted(image):
+        pixels = pixels.max() + pixels.min() - pixels
+    return upright(pixels, image.getexif().get(ORIENTATION))
 
 
 def _known(content: bytes) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,14 @@ from PIL import GifImagePlugin, Image, JpegImagePlugin, TiffImagePlugin
 
 from model.reading.bounded import BoundedReads
 from model.reading.errors import ImageError
+from model.reading.tiff import stored_kind
 
 MAX_PIXELS = 20_000_000
-MAX_PIXELS_OF = {"JPEG": 50_000_000, "MPO": 50_000_000, "TIFF": 10_000_000, "WEBP": 5_000_000}
-"""JPEGs are read at a fraction of their size; of the last two Pillow holds several copies."""
+MAX_PIXELS_OF = {
+    "JPEG": 50_000_000, "MPO": 50_000_000, "TIFF": 10_000_000, "WEBP": 4096 * 2160,
+    "AVIF": 4096 * 2160, "JPEG2000": 2048 * 2048,
+}  # fmt: skip
+"""JPEGs are read at a fraction of their size; of the others Pillow holds several copies."""
 MAX_PICTURE_SIDE = 65_535
 """A JPEG's longest."""
 MAX_KEPT = 2048 * 2048
@@ -34,7 +39,7 @@ MAX_READS = 400_000
 MAX_EXIF_PIECES = 100
 """Of a JPEG. Pillow copies those before for each: time grows with the square of their number."""
 _MAX_JPEG_MARKERS = 10_000
-_MAX_COUNTED_FRAMES = 1000
+MAX_COUNTED_FRAMES = 1000
 
 _MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")  # those that a length follows, and the end
 _START_OF_FRAME = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
@@ -61,8 +66,14 @@ def bounded(content: bytes, name: str) -> BoundedReads:
     return BoundedReads(content, MAX_READS, complaint)
 
 
-def check_picture(image: Image.Image, content: bytes, name: str) -> None:
+def check_picture(image: Image.Image, content: bytes, name: str, *, paged: bool = False) -> None:
     """Refuses what is too large to decode, or more than one picture.
+
+    Args:
+        image: Opened, not loaded.
+        content: Its file.
+        name: What the message calls it.
+        paged: Whether a TIFF may have more pages.
 
     Raises:
         ImageError: As said.
@@ -78,7 +89,8 @@ def check_picture(image: Image.Image, content: bytes, name: str) -> None:
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         _check_tiles(image, name)
     # The further pictures of a phone's MPO are its depth or a smaller copy: viewers show the first.
-    if image.format != "MPO":
+    # A TIFF's pages are read as slices.
+    if image.format != "MPO" and not (paged and image.format == "TIFF"):
         _check_single(image, name)
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         check_jpeg(image, content, name)
@@ -87,8 +99,8 @@ def check_picture(image: Image.Image, content: bytes, name: str) -> None:
 def _check_single(image: Image.Image, name: str) -> None:
     if not getattr(image, "is_animated", False):
         return
-    count = _frames(image)
-    several = f"more than {_MAX_COUNTED_FRAMES:,}" if count > _MAX_COUNTED_FRAMES else f"{count:,}"
+    count = count_frames(image)
+    several = f"more than {MAX_COUNTED_FRAMES:,}" if count > MAX_COUNTED_FRAMES else f"{count:,}"
     what = "pages" if image.format == "TIFF" else "frames"
     raise ImageError(
         f"`image` must be a single picture; save the one to be read as a file of its own. "
@@ -96,12 +108,12 @@ def _check_single(image: Image.Image, name: str) -> None:
     )
 
 
-def _frames(image: Image.Image) -> int:
-    """Number of frames, counted no further than one past `_MAX_COUNTED_FRAMES`."""
+def count_frames(image: Image.Image) -> int:
+    """Number of frames, counted no further than one past `MAX_COUNTED_FRAMES`."""
     if isinstance(image, GifImagePlugin.GifImageFile | TiffImagePlugin.TiffImageFile):
         count = image.tell() + 1
         try:
-            while count <= _MAX_COUNTED_FRAMES:
+            while count <= MAX_COUNTED_FRAMES:
                 if isinstance(image, GifImagePlugin.GifImageFile):
                     image._seek(count, False)  # as its own `n_frames`: without decoding
                 else:
@@ -189,24 +201,28 @@ def draft(image: Image.Image) -> None:
 
 def grey(image: Image.Image) -> NDArray[np.float32]:
     """One grey channel of a loaded image; large ones are reduced to about `MAX_KEPT` pixels."""
-    factor = reduction(image)
+    factor, kind = reduction(image), stored_kind(image)
     if factor == 1:
-        return _grey(image)
+        return _grey(image, kind)
     width, height = image.size
     kept = np.empty((math.ceil(height / factor), math.ceil(width / factor)), np.float32)
     rows = max(1, _STRIP_PIXELS // width // factor) * factor
     for top in range(0, height, rows):  # strips: grey in float32 is as large as the picture itself
-        strip = _grey(image.crop((0, top, width, min(top + rows, height))))
+        strip = _grey(image.crop((0, top, width, min(top + rows, height))), kind)
         reduced = np.asarray(Image.fromarray(strip).reduce(factor))
         kept[top // factor : top // factor + len(reduced)] = reduced
     return kept
 
 
-def _grey(image: Image.Image) -> NDArray[np.float32]:
+def _grey(image: Image.Image, kind: np.dtype[Any] | None = None) -> NDArray[np.float32]:
+    if kind is not None:
+        return np.asarray(image).view(kind).astype(np.float32)
     if image.mode in ("I", "F", "I;16", "I;16B", "I;16L", "I;16N"):
         # `convert("L")` would clip these at 255.
         return np.asarray(image, dtype=np.float32)
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+    if image.mode == "La":  # multiplied by its alpha already, which is what is seen over black
+        return np.asarray(image.getchannel("L"), dtype=np.float32)
+    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, (0, 0, 0, 255)), rgba)
     return np.asarray(image.convert("L"), dtype=np.float32)

@@ -22,6 +22,7 @@ from model.inference.answer_text import N_
 from model.preprocessing import finite, prepare, window
 from model.reading.errors import ImageError
 from model.reading.open_scan import has_slices, read_scan
+from model.reading.pairs import VOXELS_ALONE, is_voxels, joined
 from model.reading.scan import Scan
 from web.api.answers import model_fields, prediction_fields
 from web.api.schemas import PlaneQuery, PredictionsQuery, load_query
@@ -116,10 +117,12 @@ def answer_files(query: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]
     """
     entries: list[dict[str, Any]] = []
     kinds: list[str] = []
-    for name, content in sent_files():
+    for name, content in joined(sent_files()):
         try:
             entries += _answers(name, content, query)
         except ImageError as error:
+            if is_voxels(name) and error.kind == "unsupported-format":
+                error = VOXELS_ALONE
             kinds.append(error.kind)
             entries.append({"filename": name, "error": file_error(error)})
     return entries, kinds

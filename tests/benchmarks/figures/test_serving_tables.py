@@ -56,7 +56,10 @@ def test_engines_of_the_served_work_come_fastest_first() -> None:
         ],
         "conclusion": {"shipped": shipped, "threads": {"1": {}, "2": {}}},
     }  # fmt: skip
+    assert cells(serving_tables.engines(report))[0][0] == "engine, precision"
+    report["instructions"] = "AVX-512 VNNI, AVX2"
     head, *rows = cells(serving_tables.engines(report))
+    assert head[0] == "engine, precision with AVX-512 VNNI, AVX2"
     assert head[1:3] == ["an image, 1 thread", "an image, 2 threads"]
     assert [row[0] for row in rows] == [
         "fast, mirrored",

@@ -14,6 +14,7 @@ import sys
 import time
 import tracemalloc
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rows(mixed: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     out = tmp_path_factory.mktemp("out") / "rows.jsonl"
     done = classify_to_file(Batch([str(mixed)], DEFAULT_MODEL_PATH, workers=1), out)
-    assert done == Outcome(files=6, skipped=0, rows=11, errors=3)
+    assert done == Outcome(files=6, skipped=0, rows=11, errors=2)
     return list(read_rows(out))
 
 
@@ -118,9 +119,7 @@ def test_rows_say_what_the_classifier_says(
 
 def test_what_cannot_be_read_says_why(rows: list[dict[str, Any]]) -> None:
     errors = {Path(row["path"]).name: row for row in rows if row["error"] is not None}
-    assert set(errors) == {"broken.jpg", "bad.png", "v.nii.gz"}
-    assert errors["v.nii.gz"]["slice"] == 0
-    assert "finite" in errors["v.nii.gz"]["error"]
+    assert set(errors) == {"broken.jpg", "bad.png"}
     assert "none of these" in errors["bad.png"]["error"]
     assert all(row["label"] is None and len(row["sha256"]) == 64 for row in errors.values())
 
@@ -142,6 +141,48 @@ def test_csv_has_a_column_for_each_class(rows: list[dict[str, Any]], tmp_path: P
         lines = list(csv.DictReader(file))
     assert {f"probability_{name}" for name in CLASS_NAMES} < set(lines[0])
     assert lines[2]["abstained"] in ("true", "false")
+
+
+ODD_NAMES = (
+    "=cmd|'/c calc'!A1.png", "+1.png", "-1.png", "@a.png", "\ta.png", "a\rb.png", "a\nb.png", "'=a",
+    "''-a", "'a", '"a,b".png', "a\\b.png",
+)  # fmt: skip
+
+
+def test_csv_is_safe_for_spreadsheets_and_read_again(
+    rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    odd = [rows[0] | {"path": name, "error": None} for name in ODD_NAMES]
+    write_rows(tmp_path / "rows.csv", odd)
+    with (tmp_path / "rows.csv").open(encoding="utf-8", newline="") as file:
+        cells = [line["path"] for line in csv.DictReader(file)]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert [row["path"] for row in read_rows(tmp_path / "rows.csv")] == list(ODD_NAMES)
+    # Python before 3.11.9 leaves a carriage return unquoted where lines end with a line feed alone.
+    assert b'"a\rb.png"' in (tmp_path / "rows.csv").read_bytes()
+
+
+def test_a_csv_whose_rows_are_broken_is_no_output(
+    rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.csv"
+    write_rows(path, rows[:1])
+    head, line = path.read_bytes().split(b"\r\n")[:2]
+    path.write_bytes(head + b"\r\n" + line[:40] + b"\r\n")
+    with pytest.raises(ValueError, match="must be an output of classify"):
+        list(read_rows(path))
+
+
+def test_the_command_says_what_it_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.heic", "b.heic", "c.txt", ".d.png", "_e.png", "f"):
+        (tmp_path / name).write_bytes(b"no picture")  # beside the output and its parts
+    assert main(["classify", str(tmp_path), "--out", str(tmp_path / "o.jsonl")]) == 0
+    assert (
+        "0 files, 0 rows, 0 not readable; passed over: 2 .heic, 2 hidden, 1 .txt, "
+        "1 without an ending"
+    ) in capsys.readouterr().err
 
 
 def test_parquet_without_pyarrow_says_what_to_install(
@@ -352,7 +393,7 @@ def test_memory_does_not_grow_with_the_number_of_files(
                 self._store.write(chunk.key, [failed(place, "no picture", "0") for place in places])
                 yield chunk, False
 
-    def listed(paths: Sequence[str]) -> Iterator[Source]:
+    def listed(paths: Sequence[str], passed_over: Counter[str]) -> Iterator[Source]:
         return (Source(f"{paths[0]}/{number:09d}.png") for number in range(count))
 
     monkeypatch.setattr("model.batch.command.Pool", Instant)

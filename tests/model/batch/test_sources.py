@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import random
 import zipfile
+from collections import Counter
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -15,6 +18,7 @@ from model.batch.chunks import MAX_BYTES, MAX_SOURCES, cut
 from model.batch.order import in_order
 from model.batch.sources import Source, check_paths, find_source, list_sources, read_source
 from model.preprocessing import ImageError
+from model.reading.open_scan import read_scan
 from tests.scan_files import dicom, nifti, png, white_share
 
 PNG = png(white_share(3))
@@ -54,6 +58,58 @@ def test_a_folder_is_listed_by_name_with_all_below(tree: Path) -> None:
         "c.zip!/in/IM1", "volume", "z.PNG",
     )  # fmt: skip
     assert labels(tree) == [f"{tree}/{name}" for name in wanted]
+
+
+def test_what_is_passed_over_is_counted(tree: Path) -> None:
+    for name in ("a.heic", "b/B.HEIC", "b/_c.png", "b/x.y z"):
+        (tree / name).write_bytes(PNG)
+    passed: Counter[str] = Counter()
+    found = list(list_sources([str(tree)], passed))
+    assert len(found) == 8
+    # Of the folder .hidden nothing is listed; of the archive's, what lies in __MACOSX.
+    assert passed == {".heic": 2, ".txt": 1, "without an ending": 3, "hidden": 4}
+
+
+def test_names_in_archives_are_split_at_both_slashes(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
+        for name in (
+            "a\\.b.png",
+            "a\\._c.png",
+            ".d\\e.png",
+            "a\\_f.png",
+            "a\\g.png",
+            "__MACOSX\\h.png",
+        ):
+            archive.writestr(name, PNG)
+    passed: Counter[str] = Counter()
+    (found,) = list_sources([str(tmp_path)], passed)
+    assert found.name == "a\\g.png"
+    assert passed == {"hidden": 5}
+
+
+def test_dicom_without_a_preamble_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "IM0001").write_bytes(DICOM[132:])
+    assert labels(tmp_path) == [str(tmp_path / "IM0001")]
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_a_pair_is_one_source(tmp_path: Path, ending: str) -> None:
+    voxels = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    pair = nibabel.Nifti1Pair(voxels, np.eye(4))
+    nibabel.save(pair, tmp_path / f"a.img{ending}")
+    if ending:  # whose header is found by what it holds
+        (tmp_path / "a.hdr").write_bytes(gzip.decompress((tmp_path / "a.hdr.gz").read_bytes()))
+        (tmp_path / "a.hdr.gz").unlink()
+    passed: Counter[str] = Counter()
+    (found,) = list_sources([str(tmp_path)], passed)
+    assert Path(found.path).name == "a.hdr"
+    scan = read_scan(read_source(found))
+    assert scan.planes == {"axial": 4, "coronal": 3, "sagittal": 2}
+    assert scan.pixels("axial", 3).max() == 23
+    assert not passed
+    (tmp_path / "a.hdr").unlink()
+    assert list(list_sources([str(tmp_path)], passed)) == []
+    assert passed == {ending or ".img": 1}
 
 
 def test_arguments_keep_their_order_and_patterns_are_sorted(tree: Path) -> None:

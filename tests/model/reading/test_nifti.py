@@ -198,6 +198,15 @@ def test_values_that_are_none_are_background(value: float) -> None:
     ]  # fmt: skip
 
 
+def test_a_slice_without_values_is_blank_in_a_volume_that_has_some() -> None:
+    voxels = head().astype(np.float32)
+    voxels[:, :, 0] = np.nan
+    scan = NiftiScan(nifti(voxels))
+    assert scan.pixels("axial", 0).tolist() == np.zeros((4, 4)).tolist()
+    with pytest.raises(ImageError, match="must have finite values"):
+        NiftiScan(nifti(np.full((4, 4, 4), np.nan, np.float32))).pixels("axial", 0)
+
+
 @pytest.mark.parametrize("kind", [">f8", "<f8", "<i8", "<u8"])
 @pytest.mark.parametrize("packed", [True, False])
 def test_values_of_eight_bytes_are_held_in_four(kind: str, packed: bool) -> None:

@@ -7,6 +7,7 @@ import io
 import tempfile
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
@@ -240,9 +241,23 @@ def test_large_previews_are_small_pictures(client: FlaskClient) -> None:
     assert (preview["width"], preview["height"]) == (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
 
 
-def test_a_volume_with_values_that_are_not_numbers_has_no_previews(client: FlaskClient) -> None:
-    voxels = np.zeros((4, 4, 4), np.float32)
-    voxels[1, 1, 1] = np.nan
+def test_a_pair_is_one_file(client: FlaskClient) -> None:
+    pair = nibabel.Nifti1Pair(np.zeros((4, 5, 6), np.int16), np.eye(4))
+    files = pair.make_file_map({"header": None, "image": None})
+    for file in files.values():
+        file.fileobj = io.BytesIO()
+    pair.to_file_map(files)
+    header, voxels = (files[name].fileobj.getvalue() for name in ("header", "image"))
+    found = post(client, PREDICTIONS, ("a.img", voxels), ("a.hdr", header)).json
+    assert found is not None
+    (answer,) = found["predictions"]
+    assert (answer["filename"], answer["plane"], answer["slices"]) == ("a.hdr", "axial", 6)
+    document = problem(post(client, PREDICTIONS, ("a.img", voxels)), 415)
+    assert "voxels (.img) of a pair, without its header (.hdr)" in document["detail"]
+
+
+def test_a_volume_without_values_has_no_previews(client: FlaskClient) -> None:
+    voxels = np.full((4, 4, 4), np.nan, np.float32)
     document = problem(post(client, SLICES, ("holes.nii", nifti(voxels))), 422)
     assert "finite" in document["detail"]
 
