@@ -301,7 +301,8 @@ def test_calibration_by_protocol_shows_what_was_measured(
 ) -> None:
     def measure(evaluation: Any) -> None:
         protocols = evaluation["protocols"]
-        run = protocols["official"]["runs"][0]
+        run = protocols["official"]["runs"][0] | {"recipe": "one run"}
+        protocols["grouped"]["runs"][0]["recipe"] = "first release"
         found = {"images": 1311, "ece": 0.0412, "adaptive_ece": 0.04, "brier": 0.0567}
         both = {"before": found, "after": found | {"ece": 0.0123}}
         other = {k: v for k, v in run["test"].items() if k != "calibration"}
