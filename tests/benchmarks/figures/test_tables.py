@@ -227,7 +227,7 @@ def trained(**images: int) -> dict[str, Any]:
 
 def test_training_says_what_was_drawn_and_from_what() -> None:
     found = tables.training(trained(web=176, ours=1024), {"machine": "C"})
-    assert "one run of 20 epochs on 5,312 images (3,600 of them with a tumour outline" in found
+    assert "one run of 20 epochs on 5,312 images (3,600 of them with a tumor outline" in found
     assert "on 1,200 images of 2 other collections, on A (bf16); evaluated on C." in found
     for said in ("44% are images of the dataset", "26% of other", "16% grafts", "14% synthetic"):
         assert said in found

