@@ -71,12 +71,16 @@ OTHERS = (
 )  # fmt: skip
 """Figures of each collection, as `model.evaluation.other_collections` calls them."""
 
+CERTAIN = 0.9
+"""As there, which needs the libraries for training."""
+
 
 def others(reports: Reports) -> Mapping[str, Any]:
     """People of other collections: by collection, and the means over the collections."""
     found = reports["evaluation"]["other_collections"]
     mean, intervals = found["mean"], found["mean_95"]
     return {
+        "certain": CERTAIN,
         "images": int(found["images"]),
         "people": int(found["people"]),
         "sets": {

@@ -17,6 +17,7 @@ from model.evaluation.other_collections import auroc, means, other_collections, 
 from model.inference.classifier import Classifier
 from model.metrics.accuracy import wilson_interval
 from tests.model_helpers import TRUST
+from web.model_card import results
 
 pytest_plugins = ["tests.model_fixtures"]
 
@@ -24,6 +25,10 @@ TUMOR = np.array([0.97, 0.6, 0.05, 0.3, 0.2, 0.7])
 TRUTH = np.array([True, True, True, False, False, False])
 ANSWERED = np.array([True, False, True, False, True, True])
 PERSON = np.array(["a/1", "a/1", "a/2", "a/3", "a/3", "a/4"])
+
+
+def test_the_model_page_says_what_missed_with_certainty_means() -> None:
+    assert results.CERTAIN == section.CERTAIN
 
 
 def figures() -> dict[str, Any]:
