@@ -87,8 +87,8 @@ def test_a_control_leaves_no_bright_spot() -> None:
         found += 1
         difference = np.abs(control.astype(int) - image)
         changed += difference.any()
-        assert difference[inside].max() <= 40
-        assert difference[inside].mean() < 2
+        assert control[inside].max() <= int(image[inside].max()) + 20
+        assert difference[inside].mean() < 1
         assert not difference[~dilate(brain(), 14)].any()
     assert found >= 16
     assert changed == found  # a seam that is there in both tells nothing

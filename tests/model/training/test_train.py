@@ -82,7 +82,7 @@ def assert_same_run(one: Path, other: Path, images: ImageSet) -> None:
     left, right = figures(one / "history.csv"), figures(other / "history.csv")
     assert [row["epoch"] for row in left] == [row["epoch"] for row in right] == [1, 2]
     for old, new in zip(left, right, strict=True):
-        assert new == pytest.approx(old, rel=1e-3, abs=1e-4)
+        assert new == pytest.approx(old, rel=1e-3, abs=1e-4, nan_ok=True)
     batch = images.images[:4].astype(np.float32) / 255
     models = (keras.models.load_model(folder / "model.keras") for folder in (one, other))
     outputs = [np.asarray(model(batch)) for model in models]
@@ -297,7 +297,7 @@ def test_a_finished_run_is_returned_without_training(
     monkeypatch.setattr(run_folder, "describe_machine", lambda: "another machine")
     result = train(CONFIG, *halves(images), finished)
     assert result.folder == finished
-    assert result.history == read_history(finished / "history.csv")
+    assert str(result.history) == str(read_history(finished / "history.csv"))  # nan is no nan
     assert result.run == json.loads(before["run.json"])
     assert result.run["machine"] != "another machine"
     assert {path.name: path.read_bytes() for path in finished.iterdir()} == before
