@@ -27,10 +27,10 @@ SETS = {
 LEAKED = "official (leaked)"  # as `published.json` says it
 EARLIER = "first release's recipe"
 OTHER = {
-    "sensitivity": "tumours called tumours",
+    "sensitivity": "tumors called tumors",
     "specificity": "healthy heads called none",
     "auroc": "AUROC",
-    "missed_with_certainty": "tumours missed with more than 0.9",
+    "missed_with_certainty": "tumors missed with more than 0.9",
     "answered": "answered",
     "right_of_answered": "right of the answered",
     "ece": "ECE",
@@ -97,7 +97,10 @@ def summary(evaluation: dict[str, Any], shortcuts: dict[str, Any]) -> str:
     official, clean, heat = found["official"]["runs"][0], found["clean"], shortcuts["heat_maps"]
     emptied = shortcuts["painted_out"]["to_notumor"]["all"]
     hits = heat["methods"][heat["default"]]["hits"]["all"]
+    others = evaluation["other_collections"]
     rows = [
+        ("people of other collections: a tumor, or none", "right", others["images"],
+         others["mean"]["balanced"]),
         ("patients it never saw, five folds", "right", found["grouped"]["pooled"]["images"],
          found["grouped"]["pooled"]["accuracy"]),
         ("trained without any copy of a test image", "right", clean["runs"][0]["test"]["images"],
@@ -351,7 +354,7 @@ def _range(interval: list[float]) -> str:
 
 
 def missed_and_alarms(evaluation: dict[str, Any]) -> str:
-    """Tumours called none and healthy heads called tumours, for every protocol."""
+    """Tumors called none and healthy heads called tumors, for every protocol."""
     found = evaluation["protocols"]
     cases = []
     if "grouped" in found:
@@ -363,7 +366,7 @@ def missed_and_alarms(evaluation: dict[str, Any]) -> str:
     for label, figures in cases:
         both = accuracy_of.missed_and_alarms(np.array(figures["confusion"]))
         rows.append([label, *(_wrong(both[name]) for name in both)])
-    return table(("protocol", "tumours called none", "healthy heads called tumours"), rows)
+    return table(("protocol", "tumors called none", "healthy heads called tumors"), rows)
 
 
 def _wrong(row: dict[str, Any]) -> str:
@@ -389,7 +392,7 @@ def trust(evaluation: dict[str, Any]) -> str:
              _maybe(kinds["clear"], 1), _maybe(kinds["right_of_clear"])]
         )  # fmt: skip
     head = ("images", "ECE before", "ECE after", "Brier after", "taken for brain MRIs",
-            "tumour or none said", "right of these", "kind of tumour clear",
+            "tumor or none said", "right of these", "kind of tumor clear",
             "right of these")  # fmt: skip
     return table(head, rows)
 
@@ -421,7 +424,7 @@ def training(metadata: dict[str, Any], evaluation: dict[str, Any]) -> str:
     config, data = run["config"], run["data"]
     said = (
         f"Trained in one run of {config['epochs']} epochs on {data['training']:,} images "
-        f"({data['outlined']:,} of them with a tumour outline; {data['validation']:,} more held "
+        f"({data['outlined']:,} of them with a tumor outline; {data['validation']:,} more held "
         f"out for validation)"
     )
     if others := data["collections"].get("images"):
@@ -431,7 +434,7 @@ def training(metadata: dict[str, Any], evaluation: dict[str, Any]) -> str:
     return (
         f"{said}, on {run['machine']} ({run['precision']}); evaluated on {evaluation['machine']}. "
         f"Of the draws, {rest:.0%} are images of the dataset, {shares['collection']:.0%} of other "
-        f"collections, {shares['graft']:.0%} grafts (tumours, or healthy tissue, blended into "
+        f"collections, {shares['graft']:.0%} grafts (tumors, or healthy tissue, blended into "
         f"healthy heads) and {shares['phantom']:.0%} synthetic phantoms."
     )
 
