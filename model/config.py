@@ -19,6 +19,9 @@ IMAGE_SIZE = 224
 PARAMETER_COUNT = 3_763_940
 """Parameters of the saved network, every one trainable."""
 
+RECIPE = "one run"
+"""How `model.training.train` trains; a score of another recipe says which in its `recipe`."""
+
 MODEL_NAME = "brain_tumor_cnn"
 
 MAP_SHAPE = (14, 14, 256)

@@ -97,7 +97,10 @@ def summary(evaluation: dict[str, Any], shortcuts: dict[str, Any]) -> str:
     official, clean, heat = found["official"]["runs"][0], found["clean"], shortcuts["heat_maps"]
     emptied = shortcuts["painted_out"]["to_notumor"]["all"]
     hits = heat["methods"][heat["default"]]["hits"]["all"]
+    others = evaluation["other_collections"]
     rows = [
+        ("people of other collections: a tumor, or none", "right", others["images"],
+         others["mean"]["balanced"]),
         ("patients it never saw, five folds", "right", found["grouped"]["pooled"]["images"],
          found["grouped"]["pooled"]["accuracy"]),
         ("trained without any copy of a test image", "right", clean["runs"][0]["test"]["images"],

@@ -15,15 +15,13 @@ from typing import Any
 import numpy as np
 
 from data.dataset.division import CROSS_VALIDATION, MANIFEST
-from model.config import CLASS_NAMES
+from model.config import CLASS_NAMES, RECIPE
 from model.inference.temperature import log_probabilities, soften
 from model.metrics.accuracy import evaluate, evaluate_confusion
 from model.metrics.calibration import calibration_figures, error_of_bins, fit_temperature, pool_bins
 
 RUN_REPORTS = Path(__file__).resolve().parents[2] / "benchmarks" / "reports" / "runs"
 LEAKED = ("official",)
-RECIPE = "one run"
-"""How `model.training.train` trains; a score of another recipe says which in its `recipe`."""
 
 
 def score_run(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from model.config import CLASS_NAMES
+from model.config import CLASS_NAMES, RECIPE
 
 T = TypeVar("T")
 
@@ -155,6 +155,6 @@ def optional(read: Callable[[], T]) -> T | None:
         return None
 
 
-def is_brief(run: Mapping[str, Any]) -> bool:
-    """Whether a network was trained in one stage, by the brief recipe."""
-    return len(run["stages"]) == 1
+def is_earlier(run: Mapping[str, Any]) -> bool:
+    """Whether a network was trained by another recipe than the present one."""
+    return bool(run["recipe"] != RECIPE)

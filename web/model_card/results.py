@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from model.evaluation.scores import is_earlier
 from model.metrics.accuracy import missed_and_alarms
-from web.model_card.figures import maybe, optional, score
+from web.model_card.figures import is_earlier, maybe, optional, score
 from web.model_card.reports import Reports
 
 SETS = ("test_unseen", "test", "test_with_copy_in_training", "validation", "phantoms", "gallery")

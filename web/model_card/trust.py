@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from model.config import CLASS_NAMES
-from model.evaluation.scores import is_earlier
 from model.metrics.accuracy import missed_and_alarms
 from web.model_card.charts import Frame, reliability
-from web.model_card.figures import maybe, optional
+from web.model_card.figures import is_earlier, maybe, optional
 from web.model_card.reports import Reports
 from web.model_card.results import PROTOCOLS, SETS
 
