@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -190,7 +189,11 @@ def _by_value(labels: NDArray[np.int64], values: NDArray[Any]) -> dict[str, dict
     return {str(value): count(labels[values == value]) for value in np.unique(values)}
 
 
-def peak_memory() -> int:
-    """Largest resident memory of this process so far, in megabytes."""
+def peak_memory() -> int | None:
+    """Largest resident memory of this process so far, in megabytes; None on Windows."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS, KiB on Linux
     return round(peak / (1e6 if sys.platform == "darwin" else 1e6 / 1024))

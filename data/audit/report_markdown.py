@@ -49,10 +49,12 @@ def _head(report: dict[str, Any]) -> str:
     both, all_ = test["with_copy_in_training"]["all"], report["images"]["Testing"]["all"]
     seconds = ", ".join(f"{name} {value:.0f} s" for name, value in report["seconds"].items())
     busy = report["processor_seconds"]
+    peak = report["peak_memory_mb"]
+    memory = "" if peak is None else f", at most {peak:,} MB of memory"
     return f"""# Copies in the dataset
 
 Made by `{report["command"]}` on {report["machine"]}: {seconds}; {busy:.0f} s of
-processor time for reading and search, at most {report["peak_memory_mb"]:,} MB of memory.
+processor time for reading and search{memory}.
 All figures: `audit.json` beside this file.
 
 **{both:,} of the {all_:,} test images have a copy or a mirrored copy in Training.** Two images

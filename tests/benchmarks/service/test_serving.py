@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.service import comparison, engines, render_host, serving_mix, slopes
+from benchmarks.service import engines, render_host, serving_mix
 from benchmarks.service.serving_files import bad_files, encoded, good_files
 from benchmarks.service.serving_load import (
     Answer,
@@ -32,7 +32,6 @@ from benchmarks.service.serving_load import (
     upload,
 )
 from benchmarks.service.serving_start import start_command
-from benchmarks.service.slopes import Sample
 from benchmarks.service.wrk import Throughput, WrkError, parse
 from model.inference.classifier import Prediction
 from model.preprocessing import ImageError
@@ -207,43 +206,6 @@ def test_pictures_survive_png() -> None:
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(encoded(image, "PNG")))), image)
 
 
-def line(stretch: int, level: float, growth: float, begin: float = 0.0) -> list[Sample]:
-    """Samples every 36 seconds for an hour."""
-    return [Sample(begin + 36.0 * k, level + growth * k / 100, stretch) for k in range(101)]
-
-
-def test_slope_has_a_level_for_each_stretch() -> None:
-    samples = line(0, 100.0, 2.0) + line(1, 500.0, 2.0, begin=3700.0)
-    found = slopes.slope(samples, 0.0)
-    assert found["megabytes_an_hour"] == 2.0
-    assert found["standard_error"] == 0.0
-    assert (found["stretches"], found["samples"]) == (2, 202)
-    assert (found["lowest_megabytes"], found["highest_megabytes"]) == (100.0, 502.0)
-
-
-def test_slope_leaves_restarts_out() -> None:
-    restart = [Sample(3610.0 + k, 900.0 + 50 * k, 1) for k in range(20)]
-    found = slopes.slope([*line(0, 100.0, 2.0), *restart, *line(2, 80.0, 2.0, 3640.0)], 0.0)
-    assert (found["megabytes_an_hour"], found["stretches"]) == (2.0, 2)
-    assert found["highest_megabytes"] == 102.0
-
-
-def test_slope_agrees_with_textbook_least_squares() -> None:
-    noise = np.random.default_rng(0).normal(0, 3, 101)
-    samples = [Sample(s.at, s.megabytes + n, 0) for s, n in zip(line(0, 90, 5), noise, strict=True)]
-    hours, memory = [s.at / 3600 for s in samples], [s.megabytes for s in samples]
-    (expected, _), covariance = np.polyfit(hours, memory, 1, cov=True)
-    found = slopes.slope(samples, 0.0)
-    assert found["megabytes_an_hour"] == pytest.approx(expected, abs=1e-3)
-    assert found["standard_error"] == pytest.approx(covariance[0, 0] ** 0.5, abs=1e-3)
-
-
-def test_slope_leaves_the_warm_up_out_and_needs_samples() -> None:
-    rise = [Sample(float(k), 10.0 * min(k, 20), 0) for k in range(101)]
-    assert slopes.slope(rise, 0.2)["megabytes_an_hour"] == 0.0
-    assert slopes.slope(rise[:3], 0.0)["megabytes_an_hour"] is None
-
-
 def test_wrk_results_are_read() -> None:
     counts = {"ok": 90, "busy": 7, "failed": 2, "broken": 1, "seconds": 3.0, "p50": 1.5, "p95": 4.0}
     found = parse(f"Running 3s test\nRESULT {json.dumps(counts)}\n", 4)
@@ -261,39 +223,6 @@ def test_start_command_is_render_yamls_on_this_machine() -> None:
     assert not [word for word in command if "$" in word or "0.0.0.0" in word]
 
 
-def served(per_second: float, memory: float, first: float, p50: float) -> dict[str, Any]:
-    return {
-        "seconds_to_first_answer": first, "seconds_to_first_prediction": first,
-        "resident_megabytes_after_load": memory, "milliseconds_of_one": {"p50": p50},
-        "throughput": {"1": {"per_second": per_second}, "4": {"per_second": 2 * per_second}},
-    }  # fmt: skip
-
-
-def test_comparisons_say_how_many_times_better() -> None:
-    found = {
-        "ours": served(100, 150, 1, 15), "same": served(20, 600, 4, 60),
-        "original": served(4, 900, 5, 300),
-    }  # fmt: skip
-    found["original"]["throughput"]["4"]["per_second"] = 10
-    better = comparison.ratios(found, bare=10.0)
-    times = better["ours_better_than"]
-    assert times["same"]["throughput"] == {"1": 5.0, "4": 5.0}
-    assert times["original"]["throughput"] == {"1": 25.0, "4": 20.0}
-    assert times["original"]["memory_after_load"] == 6.0
-    assert better["request_in_bare_inferences"] == 1.5
-    assert comparison.against_bars(better) == {
-        "throughput_times_the_original": False,  # with four clients
-        "memory_times_less_than_the_original": True,
-        "first_prediction_times_sooner_than_the_original": True,
-        "request_in_bare_inferences": True,
-    }
-
-
-def test_rounds_are_summed_up_by_medians_at_any_depth() -> None:
-    rounds = [{"a": {"b": value}, "c": 2 * value} for value in (3, 1, 2)]
-    assert comparison.median(rounds) == {"a": {"b": 2}, "c": 4}
-
-
 def test_render_host_counts_the_slowest_heat_map_and_the_kernels_peak() -> None:
     found: dict[str, Any] = {
         "peak_megabytes": 200.0, "peak_resident_megabytes": 300.0, "seconds_to_first_page": 12.0,
@@ -306,38 +235,6 @@ def test_render_host_counts_the_slowest_heat_map_and_the_kernels_peak() -> None:
     assert all(kept.values())
     assert not render_host.against_bars(found | {"peak_megabytes": None})["peak_megabytes"]
     assert not render_host.against_bars(found | {"killed_for_memory": 1})["nothing_killed"]
-
-
-def row(engine: str, precision: str, mirrored: bool, one: float, two: float) -> dict[str, Any]:
-    threads = {"1": {"milliseconds": {"p50": one}}, "2": {"milliseconds": {"p50": two}}}
-    return {
-        "name": f"{engine} {precision}", "engine": engine, "precision": precision,
-        "mirrored": mirrored, "threads": threads,
-    }  # fmt: skip
-
-
-def test_engines_are_compared_with_the_best_that_does_the_same_work() -> None:
-    rows = [
-        row("litert", "dynamic", True, 20, 12), row("litert", "dynamic", False, 10, 6),
-        row("openvino", "int8", True, 8, 8), row("litert", "int8", False, 4, 3),
-        row("keras", "fp32", True, 1, 1),
-    ]  # fmt: skip
-    found = engines.conclude(rows, "dynamic", True)
-    assert found["threads"]["1"]["times_the_best"] == 2.5
-    assert found["threads"]["1"]["within_the_bar"] is False
-    assert found["threads"]["2"]["best"] == "openvino int8"
-    assert found["threads"]["2"]["within_the_bar"] is True
-
-
-def test_engines_answers_are_compared_with_keras() -> None:
-    expected = np.eye(4)[[0, 1, 2]].astype(np.float32)
-    found = expected.copy()
-    found[1] = (0.0, 0.25, 0.75, 0.0)
-    result = engines.compare(found, expected, np.array([0, 2]))
-    assert result["largest_difference_from_keras"] == 0.75
-    assert result["same_label_as_keras"] == round(2 / 3, 5)
-    assert result["test_accuracy"] == 1.0
-    assert "test_accuracy" not in engines.compare(found, expected, np.empty(0))
 
 
 def test_installed_size_counts_what_a_package_needs() -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from data.audit import blocks
 from data.audit.command import run_audit
+from data.audit.report import peak_memory
 from data.dataset.division import load_manifest
 from model.__main__ import main
 from model.config import CLASS_NAMES
@@ -108,3 +109,10 @@ def test_a_missing_dataset_is_an_error(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["audit", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "s.csv")]) == 1
     assert "error: `directory` must be a folder that holds" in capsys.readouterr().err
     assert not (tmp_path / "s.csv").exists()
+
+
+def test_windows_does_not_tell_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("sys.platform", "win32")
+        assert peak_memory() is None
+    assert peak_memory() is not None
