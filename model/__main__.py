@@ -44,6 +44,7 @@ def _audit(options: argparse.Namespace) -> None:
     report = run_audit(
         options.data, options.out, options.report or REPORT,
         outlines=options.outlines, cache=options.cache, keep=options.keep, plant=options.plant,
+        also=options.also or (),
     )  # fmt: skip
     copied = report["test"]["with_copy_in_training"]["all"]
     print(
@@ -250,6 +251,7 @@ def _parser() -> argparse.ArgumentParser:
     audit = commands.add_parser("audit", help="find copies and divide the dataset")
     _add_data(audit)
     _add_outlines(audit)
+    _add_collections(audit)
     audit.add_argument(
         "--keep", type=Path, help="an earlier division whose validation images stay such"
     )
