@@ -54,7 +54,7 @@ def rows_of(source: Source, classifier: Classifier, plane: str | None) -> Iterat
     for one in slices:
         place = common | {"plane": one.plane, "slice": one.number}
         try:
-            found = classifier.predict(prepare(one.pixels()))
+            found = classifier.predict(prepare(one.pixels())).doubted(scan.doubt)
         except _DAMAGE as error:
             yield failed(place, error, classifier.sha256)
         else:
