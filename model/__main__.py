@@ -214,6 +214,25 @@ def _summary(options: argparse.Namespace) -> None:
     print(f"written: {summarise(options.predictions)}")
 
 
+def _judge(options: argparse.Namespace) -> None:
+    from model.judge.command import judge
+
+    report = judge(
+        options.folder, options.out,
+        predictions=options.predictions, model=options.model, workers=options.workers,
+    )  # fmt: skip
+    found, copies = report["new"], report["copies"]
+    for name, what in (("sensitivity", "tumors found"), ("specificity", "healthy heads spared")):
+        share = found[name]["share"] if found else None
+        if share is not None:
+            print(f"{what}: {found[name]['right']:,} of {found[name]['of']:,} = {share:.1%}")
+    print(
+        f"{copies['images'] if copies else 0:,} of {report['images']:,} pictures are copies of "
+        f"training images and counted apart; {report['not_readable']:,} not readable\n"
+        f"written: {options.out} and {options.out.with_suffix('.json')}"
+    )
+
+
 def _devices(text: str) -> int | str:
     return text if text == "all" else int(text)
 
@@ -359,6 +378,24 @@ def _parser() -> argparse.ArgumentParser:
     summary = commands.add_parser("summary", help="summarise an output of classify as HTML")
     summary.add_argument("predictions", type=Path, metavar="OUTPUT")
     summary.set_defaults(command=_summary)
+
+    judge = commands.add_parser("judge", help="judge the network on your own pictures")
+    judge.add_argument(
+        "folder", type=Path, nargs="?", metavar="FOLDER",
+        help="class folders of pictures, DICOM, NIfTI: glioma, meningioma, notumor, pituitary, "
+        "tumor",
+    )  # fmt: skip
+    judge.add_argument(
+        "--predictions", type=Path, metavar="CSV",
+        help="judge another model's answers instead, of files in FOLDER or of the dataset's",
+    )  # fmt: skip
+    judge.add_argument(
+        "--out", type=Path, default=Path("judged.html"),
+        help="page to write; the figures go beside it as JSON",
+    )  # fmt: skip
+    judge.add_argument("--model", type=Path, default=DEFAULT_MODEL_PATH)
+    judge.add_argument("--workers", type=int, help="processes; one a core by default")
+    judge.set_defaults(command=_judge)
     return parser
 
 

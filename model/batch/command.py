@@ -19,7 +19,7 @@ from tqdm import tqdm
 from model.batch.by_series import SERIES_COLUMNS, SeriesTally, sort_out
 from model.batch.chunks import Chunk, cut
 from model.batch.pool import Pool
-from model.batch.rows import COLUMNS, nested
+from model.batch.rows import COLUMNS, Look, nested
 from model.batch.sources import Source, check_paths, list_sources
 from model.batch.store import Store
 from model.batch.summary import Tally, summary_path, write_summary
@@ -41,6 +41,7 @@ class Batch:
         plane: How to cut volumes; None for as their slices were acquired.
         workers: Processes; None for one a core.
         progress: Whether to draw a progress bar where a person is looking.
+        middle, look: As for `model.batch.rows.rows_of`.
     """
 
     paths: Sequence[str]
@@ -48,6 +49,8 @@ class Batch:
     plane: str | None = None
     workers: int | None = None
     progress: bool = True
+    middle: bool = False
+    look: Look | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -143,21 +146,34 @@ def _classify(
 
 def classify_to_stream(batch: Batch, stream: TextIO) -> Outcome:
     """Classifies into JSON lines, with the milliseconds of each inference."""
-    about = describe(batch)
     files = rows = errors = 0
     passed_over: Counter[str] = Counter()
+    for chunk, found in classified(batch, passed_over):
+        for row in found:
+            stream.write(json.dumps(nested(row)) + "\n")
+            rows += 1
+            errors += row["error"] is not None
+        stream.flush()
+        files += len(chunk.sources)
+    return Outcome(files, 0, rows, errors, passed_over)
+
+
+def classified(
+    batch: Batch, passed_over: Counter[str]
+) -> Iterator[tuple[Chunk, list[dict[str, Any]]]]:
+    """Chunks and their rows, as they are done; nothing of them stays on disk.
+
+    Args:
+        batch: What to classify.
+        passed_over: Counts the files that are not taken, by why.
+    """
+    about = describe(batch)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         store.begin(about)
         for chunk, _ in _run(batch, about, store, passed_over, numbered=True):
-            for row in store.read(chunk.key):
-                stream.write(json.dumps(nested(row)) + "\n")
-                rows += 1
-                errors += row["error"] is not None
-            stream.flush()
+            yield chunk, store.read(chunk.key)
             store.path(chunk.key).unlink()
-            files += len(chunk.sources)
-    return Outcome(files, 0, rows, errors, passed_over)
 
 
 def classify_series(batch: Batch, out: Path | TextIO, *, fresh: bool = False) -> Outcome:
@@ -220,7 +236,9 @@ def _run(
             store.add(chunk.key)
             yield chunk
 
-    job = Job(batch.model.absolute(), batch.plane, store.folder.absolute())
+    job = Job(
+        batch.model.absolute(), batch.plane, store.folder.absolute(), batch.middle, batch.look
+    )
     with _bar(batch, named) as bar:
         for chunk, was_done in Pool(job, batch.processes).run(listed()):
             advance(bar, len(chunk.sources), was_done)

@@ -10,8 +10,11 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from model.batch.sources import Source, read_source
 from model.config import CLASS_NAMES
@@ -28,16 +31,26 @@ ANSWER = (
 )  # fmt: skip
 """What the network says; the names are the API's."""
 COLUMNS = ("path", "sha256", "plane", "slice", *ANSWER, "error", "model_sha256")
+Look = Callable[[NDArray[np.float32]], dict[str, Any]]
+"""What else to say of a prepared picture, float32 (224, 224, 1), in its row."""
 _DAMAGE = (OSError, ValueError, MemoryError, struct.error, zlib.error)
 
 
-def rows_of(source: Source, classifier: Classifier, plane: str | None) -> Iterator[dict[str, Any]]:
+def rows_of(
+    source: Source,
+    classifier: Classifier,
+    plane: str | None,
+    middle: bool = False,
+    look: Look | None = None,
+) -> Iterator[dict[str, Any]]:
     """Classifies every slice of a source.
 
     Args:
         source: What to read.
         classifier: Loaded with its constants.
         plane: How to cut volumes; None for as their slices were acquired.
+        middle: Whether to take the middle slice alone.
+        look: Adds to the rows of what can be read.
 
     Yields:
         Rows, with `milliseconds` of the inference on top of `COLUMNS`; a row with an error for a
@@ -48,18 +61,19 @@ def rows_of(source: Source, classifier: Classifier, plane: str | None) -> Iterat
         content = read_source(source)
         common["sha256"] = hashlib.sha256(content).hexdigest()
         scan = read_scan(content)
-        slices = scan.slices(plane if scan.planes else None, "all")
+        slices = scan.slices(plane if scan.planes else None, None if middle else "all")
     except _DAMAGE as error:
         yield failed(common, error, classifier.sha256)
         return
     for one in slices:
         place = common | {"plane": one.plane, "slice": one.number}
         try:
-            found = classifier.predict(prepare(one.pixels()))
+            image = prepare(one.pixels())
+            found = classifier.predict(image).doubted(scan.doubt)
         except _DAMAGE as error:
             yield failed(place, error, classifier.sha256)
         else:
-            yield _answered(place, found, classifier.sha256)
+            yield _answered(place, found, classifier.sha256) | (look(image) if look else {})
 
 
 def failed(place: dict[str, Any], error: Exception | str, model: str) -> dict[str, Any]:

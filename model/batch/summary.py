@@ -6,9 +6,7 @@ counted as they pass, and of the least certain and the errors only the first few
 
 from __future__ import annotations
 
-import base64
 import heapq
-import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,28 +14,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import numpy as np
-from PIL import Image
-
-from model.batch.sources import find_source, read_source
+from model.batch.page import environment, thumbnail
 from model.batch.tables import read_rows
 from model.config import CLASS_NAMES
 from model.inference.answer_text import TITLES
 from model.inference.trust import RULE
-from model.preprocessing import ImageError, prepare
-from model.reading.open_scan import read_scan
 
 LEAST_CERTAIN = 24
 SHOWN_ERRORS = 100
 BINS = 15
 """Of the confidence, from 0.25, below which no best of four classes can be, to 1."""
-SIDE = 160  # of a thumbnail, in pixels
-SHOWN_PATH = 40
-"""Characters of a path below a thumbnail, where three lines have room."""
 
 _LOW = 1 / len(CLASS_NAMES)
-_TEMPLATE = Path(__file__).with_name("summary.html")
 
 
 @dataclass(frozen=True)
@@ -129,34 +117,23 @@ def write_summary(path: Path, tally: Tally, name: str) -> Path:
 
 def render(tally: Tally, name: str) -> str:
     """The page as HTML."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters["number"] = "{:,}".format
-    environment.filters["percent"] = _percent
-    environment.filters["ending"] = _ending
-    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
-        tally=tally,
-        name=name,
-        titles=TITLES,
-        rule=RULE,
-        bars=_bars(tally.bins),
-        least=[(row, _thumbnail(row)) for row in tally.least_certain()],
-        date=datetime.now(UTC).date().isoformat(),
-        answers=tally.rows - tally.errors,
+    return (
+        environment()
+        .get_template("summary.html")
+        .render(
+            tally=tally,
+            name=name,
+            titles=TITLES,
+            rule=RULE,
+            bars=_bars(tally.bins),
+            least=[
+                (row, thumbnail(row["path"], row["plane"], row["slice"]))
+                for row in tally.least_certain()
+            ],
+            date=datetime.now(UTC).date().isoformat(),
+            answers=tally.rows - tally.errors,
+        )
     )
-
-
-def _percent(share: float) -> str:
-    """One decimal, never rounded to a certainty that nobody stated."""
-    if 0.9995 <= share < 1:
-        return ">99.9%"
-    if 0 < share < 0.0005:
-        return "<0.1%"
-    return f"{share:.1%}"
-
-
-def _ending(path: str) -> str:
-    """The end of a path, which tells files apart where there is no room for all of it."""
-    return path if len(path) <= SHOWN_PATH else f"…{path[1 - SHOWN_PATH :]}"
 
 
 def _bars(bins: list[int], width: float = 600, height: float = 160) -> list[Bar]:
@@ -170,17 +147,3 @@ def _bars(bins: list[int], width: float = 600, height: float = 160) -> list[Bar]
         )
         for k, count in enumerate(bins)
     ]  # fmt: skip
-
-
-def _thumbnail(row: dict[str, Any]) -> str | None:
-    """What the network saw, as a `data:` address; None where the source is gone or changed."""
-    try:
-        scan = read_scan(read_source(find_source(row["path"])))
-        (one,) = scan.slices(row["plane"], row["slice"] or 0)
-        image = prepare(one.pixels())[:, :, 0]
-    except (ImageError, OSError, LookupError):
-        return None
-    picture = Image.fromarray(np.rint(image * 255).astype(np.uint8))
-    buffer = io.BytesIO()
-    picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR).save(buffer, "WEBP", quality=60)
-    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from model.batch.chunks import Chunk
-from model.batch.rows import rows_of
+from model.batch.rows import Look, rows_of
 from model.batch.sources import Source
 from model.batch.store import Store
 from model.inference.classifier import Classifier
@@ -24,6 +24,8 @@ class Job:
     model: Path
     plane: str | None
     parts: Path
+    middle: bool = False
+    look: Look | None = None
 
 
 class Worker:
@@ -37,7 +39,9 @@ class Worker:
 
     def rows(self, source: Source) -> list[dict[str, Any]]:
         """All rows of a source; see `model.batch.rows.rows_of`."""
-        return list(rows_of(source, self.classifier, self.job.plane))
+        job = self.job
+        found = rows_of(source, self.classifier, job.plane, job.middle, job.look)
+        return list(found)
 
     def classify(self, chunk: Chunk) -> None:
         """Classifies a chunk and writes its part."""

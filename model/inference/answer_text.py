@@ -40,6 +40,24 @@ UNCLEAR = N_("More likely %(first)s than %(others)s.")
 OR = N_("%(left)s or %(right)s")
 NOT_AN_MRI = N_("This does not look like a brain MRI to the network, so its scores mean nothing.")
 UNDECIDED = N_("It cannot tell whether there is a tumor; if there is one, %(kind)s is most likely.")
+DOUBTS = {  # what a file says of itself, or how its picture is framed
+    "modality": N_("The file says that it is no MRI, so the scores mean nothing."),
+    "secondary-capture": N_(
+        "The file says that it is a picture of a screen or a page, so the scores mean nothing."
+    ),
+    "body-part": N_("The file says that it shows no head, so the scores mean nothing."),
+    "localizer": N_("The file says that it is a localizer, so the scores mean nothing."),
+    "map": N_(
+        "The file says that it was computed from other pictures, so the scores mean nothing."
+    ),
+    "shape": N_(
+        "The picture is far from square, as one of several panels is, so the scores mean nothing. "
+        "Crop it to one head."
+    ),
+    "panels": N_(
+        "The picture seems to show two heads, so the scores mean nothing. Crop it to one head."
+    ),
+}
 
 
 def headline(found: Prediction, translate: Callable[[str], str] = str) -> str:
@@ -71,6 +89,8 @@ def reason(found: Prediction, translate: Callable[[str], str] = str) -> str | No
     """Why the network abstains; None where it does not. Arguments as `headline`."""
     if not found.abstained:
         return None
+    if found.doubt is not None:
+        return translate(DOUBTS[found.doubt])
     if not found.in_distribution:
         return translate(NOT_AN_MRI)
     likeliest = next(name for name in found.prediction_set if name in KINDS)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,8 @@ class Prediction:
         in_distribution: Whether the picture looks like a brain MRI.
         ood_score, ood_threshold: Distance from brain MRIs, and the largest that passes for one.
         explanation: Where the evidence lies, if it was asked for.
+        doubt: Why the file is no brain MRI of one head, whatever its pixels look like: one of
+            `model.inference.answer_text.DOUBTS`.
     """
 
     label: str
@@ -69,6 +71,13 @@ class Prediction:
     ood_score: float
     ood_threshold: float
     explanation: Explanation | None = None
+    doubt: str | None = None
+
+    def doubted(self, doubt: str | None) -> Prediction:
+        """The same, abstained from where there is a doubt."""
+        if doubt is None:
+            return self
+        return replace(self, in_distribution=False, doubt=doubt)
 
     @property
     def tumor_probability(self) -> float:

@@ -31,7 +31,9 @@ from model.reading.dicom_header import DAMAGE, pixel_element, read_header
 from model.reading.dicom_mosaic import mosaic_of
 from model.reading.dicom_values import grey, numbers, spacing
 from model.reading.errors import ImageError
+from model.reading.read_slice_header import read_slice_header
 from model.reading.scan import MAX_SIDE, Scan, as_square, check_size
+from model.reading.series import unfit
 
 _OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 
@@ -47,6 +49,7 @@ class DicomScan(Scan):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about values that are not read here
                 self._read(content)
+                self.doubt = unfit(read_slice_header(content))
         except DAMAGE as error:
             if isinstance(error, ImageError):
                 raise

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from model.reading.errors import ImageError
+from model.reading.framing import doubt_of
 from model.reading.picture_guards import (
     MAX_COUNTED_FRAMES,
     MAX_PIXELS,
@@ -61,6 +62,7 @@ class Picture(Scan):
         self.planes = {}
         try:
             self._pixels = decode(content)
+            self.doubt = doubt_of(self._pixels)
         except ImageError as error:
             if error.kind != "unsupported-format":
                 raise

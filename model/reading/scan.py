@@ -35,6 +35,8 @@ class Scan(ABC):
         kind: "image", "dicom" or "nifti".
         planes: Number of slices by plane, for volumes with known axes; empty for others.
         frames: Number of slices of a file without planes.
+        doubt: Why it is no brain MRI of one head, whatever the network says of its pixels: one of
+            `model.inference.answer_text.DOUBTS`; None where nothing speaks against it.
         acquired: The plane of the slices that the scanner made; axial where none stands out.
     """
 
@@ -42,6 +44,7 @@ class Scan(ABC):
     planes: Mapping[str, int]
     frames: int
     acquired = PLANES[0]
+    doubt: str | None = None
 
     def slices(
         self, plane: str | None = None, wanted: int | range | Literal["all"] | None = None

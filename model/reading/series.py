@@ -80,20 +80,24 @@ class Series:
     @cached_property
     def unfit(self) -> str | None:
         """Why it is not answered, one of `UNFIT`; None where it is."""
-        header = self.header
-        storage = f"{header.storage}."
-        words = f"{header.description} {header.protocol}".upper()
-        part = unicodedata.normalize("NFKD", header.body_part.upper())
-        part = "".join(c for c in part if not unicodedata.combining(c))
-        if header.modality not in ("MR", ""):
-            return "modality"
-        if storage.startswith(f"{_CAPTURE}.") or "SCREEN SAVE" in header.kind:
-            return "secondary-capture"
-        if part and not any(name in part for name in _HEADS):
-            return "body-part"
-        if "LOCALIZER" in header.kind or _LOCALIZER.search(words):
-            return "localizer"
-        return "map" if any(word in _MAPS for word in header.kind[2:]) else None
+        return unfit(self.header)
+
+
+def unfit(header: SliceHeader) -> str | None:
+    """Why a file is not answered as a brain MRI, one of `UNFIT`; None where it is."""
+    storage = f"{header.storage}."
+    words = f"{header.description} {header.protocol}".upper()
+    part = unicodedata.normalize("NFKD", header.body_part.upper())
+    part = "".join(c for c in part if not unicodedata.combining(c))
+    if header.modality not in ("MR", ""):
+        return "modality"
+    if storage.startswith(f"{_CAPTURE}.") or "SCREEN SAVE" in header.kind:
+        return "secondary-capture"
+    if part and not any(name in part for name in _HEADS):
+        return "body-part"
+    if "LOCALIZER" in header.kind or _LOCALIZER.search(words):
+        return "localizer"
+    return "map" if any(word in _MAPS for word in header.kind[2:]) else None
 
 
 @dataclass(frozen=True)

@@ -152,16 +152,22 @@ def _answers(name: str, content: bytes, query: dict[str, Any]) -> list[dict[str,
     """An entry for the chosen slice of a file, or for each of them."""
     run = current_state().predictions.run
 
-    def entry(image: NDArray[np.float32], about: dict[str, Any]) -> dict[str, Any]:
+    def entry(
+        image: NDArray[np.float32], about: dict[str, Any], doubt: str | None
+    ) -> dict[str, Any]:
         found = run(image, explain=query["explain"], explain_class=query["explain_class"])
+        found = found.doubted(doubt)
         return {"filename": name, **prediction_fields(found), **about}
 
     with current_state().reading.turn(content):
         if has_slices(content):
-            return [entry(*slice_) for slice_ in _prepared(read_scan(content), query)]
+            scan = read_scan(content)
+            return [entry(*slice_, scan.doubt) for slice_ in _prepared(scan, query)]
         # Of a picture no more is kept, while it waits for the network, than the network needs.
-        ((image, about),) = _prepared(read_scan(content), query)
-    return [entry(image, about)]
+        scan = read_scan(content)
+        ((image, about),), doubt = _prepared(scan, query), scan.doubt
+        del scan
+    return [entry(image, about, doubt)]
 
 
 def _prepared(
