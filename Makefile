@@ -10,6 +10,7 @@ DATA ?= data/raw
 PROTOCOL ?= official
 OUT ?= runs/$(PROTOCOL)
 OUTLINES ?= $(wildcard $(DATA)/outlines.json)
+ALSO ?= $(wildcard data/other)
 PROTOCOLS := official clean fold-0 fold-1 fold-2 fold-3 fold-4
 TRAINING = --data "$(DATA)" --protocol "$(PROTOCOL)" $(if $(OUTLINES),--outlines "$(OUTLINES)")
 PYTEST_ARGS ?=
@@ -92,9 +93,9 @@ sbom: $(STAMP_DEV) ## write sbom.json, the software bill of materials (CycloneDX
 data: $(STAMP_DEV) ## download the dataset into data/raw
 	@exec $(DEV) -m data.download
 
-audit: $(STAMP_DEV) ## find copies in DATA=data/raw and divide it anew; OUTLINES=file for patients
+audit: $(STAMP_DEV) ## find copies in DATA=data/raw and divide it anew; OUTLINES=file for patients, ALSO=folder
 	@exec $(DEV) -m model audit --data "$(DATA)" $(if $(OUTLINES),--outlines "$(OUTLINES)") \
-	  --keep data/splits.csv --plant 75
+	  $(if $(ALSO),--also "$(ALSO)") --keep data/splits.csv --plant 75
 
 train: $(STAMP_DEV) ## train on DATA=data/raw under PROTOCOL=official, into OUT=runs/official
 ifneq ($(filter fold-%,$(PROTOCOL)),) # five networks: by the brief recipe

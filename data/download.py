@@ -2,6 +2,8 @@
 
     python -m data.download                      # from Kaggle, version 1
     python -m data.download --from archive.zip   # from a zip or folder that is already there
+    python -m data.download --also               # where other collections are found
+    python -m data.download --also lgg.zip       # takes one that was downloaded
 
 The dataset is built in a hidden folder beside its destination and renamed into place once it is
 complete, so ``data/raw/`` is either absent or whole. The layout it then has is `data.layout`'s.
@@ -28,7 +30,7 @@ from data.staging import staging, swap
 OWNER, NAME, VERSION = "masoudnickparvar", "brain-tumor-mri-dataset", 1
 HANDLE = f"{OWNER}/{NAME}/versions/{VERSION}"
 PAGE = f"https://www.kaggle.com/datasets/{OWNER}/{NAME}"
-DEFAULT_OUT = Path("data/raw")
+DEFAULT_OUT, DEFAULT_ALSO = Path("data/raw"), Path("data/other")
 
 MAX_FILES = 50_000
 MAX_FILE_BYTES = 64 * 1024**2
@@ -52,13 +54,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     args = _parser().parse_args(argv)
     try:
-        return _run(args.source, args.out, force=args.force)
+        if args.also is not None:
+            return _run_also(args.also, args.out or DEFAULT_ALSO, force=args.force)
+        return _run(args.source, args.out or DEFAULT_OUT, force=args.force)
     except DownloadError as error:
         _complain(f"error: {error}\n{BY_HAND}")
     except (DatasetError, OSError, shutil.Error) as error:
         _complain(f"error: {error}")
     except KeyboardInterrupt:
-        _complain(f"stopped; {args.out} is as it was. Run the command again to go on.")
+        _complain("stopped; what was there is as it was. Run the command again to go on.")
         return 130
     return 1
 
@@ -169,6 +173,33 @@ def _run(source: Path | None, out: Path, *, force: bool) -> int:
     _warn_rejected(report)
     _warn_counts(report.counts)
     print(f"{out}: {layout.describe_counts(report.counts)}.")
+    return 0
+
+
+def _run_also(sources: Sequence[Path], out: Path, *, force: bool) -> int:
+    """Says where other collections are found, or takes those that were downloaded."""
+    from data.dataset.collections import CollectionError
+    from data.other_collections import describe, take
+
+    if not sources:
+        print(describe())
+        return 0
+    if missing := [str(source) for source in sources if not source.exists()]:
+        raise DatasetError(f"`--also` must be folders or zips. There is no {', '.join(missing)}")
+    with staging(out) as folder:
+        unpacked = []
+        for number, source in enumerate(sources):
+            if source.is_file():
+                extract_zip(source, folder / str(number) / source.stem)
+                source = folder / str(number) / source.stem
+            unpacked.append(source)
+        try:
+            counts = take(unpacked, out, force=force)
+        except CollectionError as error:
+            raise DatasetError(str(error)) from error
+    for name, count in counts.items():
+        print(f"{out / name}: {count:,} images.")
+    print(f"Look for copies: python -m model audit --data data/raw --also {out}")
     return 0
 
 
@@ -306,12 +337,18 @@ def _complain(message: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m data.download", description="Get the dataset.")
-    parser.add_argument(
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument(
         "--from", dest="source", type=Path, metavar="DIR_OR_ZIP", help="take it from here instead"
     )
+    kinds.add_argument(
+        "--also", type=Path, nargs="*", metavar="DIR_OR_ZIP",
+        help="other collections: take these, or say where each is found",
+    )  # fmt: skip
     parser.add_argument(
-        "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help=f"default: {DEFAULT_OUT}"
-    )
+        "--out", type=Path, metavar="DIR",
+        help=f"default: {DEFAULT_OUT}, for other collections {DEFAULT_ALSO}",
+    )  # fmt: skip
     parser.add_argument("--force", action="store_true", help="replace what is there")
     return parser
 

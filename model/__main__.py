@@ -44,6 +44,7 @@ def _audit(options: argparse.Namespace) -> None:
     report = run_audit(
         options.data, options.out, options.report or REPORT,
         outlines=options.outlines, cache=options.cache, keep=options.keep, plant=options.plant,
+        also=options.also or (),
     )  # fmt: skip
     copied = report["test"]["with_copy_in_training"]["all"]
     print(
@@ -250,6 +251,13 @@ def _add_outlines(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def _add_collections(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--also", type=Path, nargs="+", metavar="DIR",
+        help="other collections of MRIs, COLLECTION/CLASS/*, or folders of such",
+    )  # fmt: skip
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -258,6 +266,7 @@ def _parser() -> argparse.ArgumentParser:
     audit = commands.add_parser("audit", help="find copies and divide the dataset")
     _add_data(audit)
     _add_outlines(audit)
+    _add_collections(audit)
     audit.add_argument(
         "--keep", type=Path, help="an earlier division whose validation images stay such"
     )

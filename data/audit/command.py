@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from data.audit.collections import audit_collections
 from data.audit.manifest import audit, load_images, write_manifest
 from data.audit.planted import measure
 from data.audit.report import build_report, peak_memory
@@ -26,7 +27,7 @@ POOL = 400  # images of each class among which planted copies are searched for
 def run_audit(
     data: Path | Sequence[Path], out: Path, report: Path, *,
     outlines: Path | Sequence[Path] | None = None, keep: Path | None = None, plant: int = 0,
-    cache: Path | None = None,
+    cache: Path | None = None, also: Sequence[Path] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """Audits a dataset.
 
@@ -39,12 +40,14 @@ def run_audit(
         cache: As for `data.dataset.protocols.load_parts`.
         keep: A manifest whose validation images under `official` stay such.
         plant: Images of each class whose planted copies are searched for; 0 for none.
+        also: Other collections, or folders of collections, to search for copies of the dataset.
 
     Returns:
         The report's content.
 
     Raises:
-        DatasetError, OutlinesError, OSError: What is read is not as it should be.
+        DatasetError, OutlinesError, CollectionError, OSError: What is read is not as it should
+            be.
     """
     clock = [time.perf_counter()]
     known = None if outlines is None else outlines_of(data, outlines)
@@ -68,6 +71,8 @@ def run_audit(
             images.images[pool], images.labels[pool], CLASS_NAMES, per_class=plant, seed=1
         )
         content["seconds"]["planted copies"] = time.perf_counter() - clock[2]
+    if also:
+        content["other_collections"] = audit_collections(images, also)
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     report.with_suffix(".md").write_text(render(content), encoding="utf-8")

@@ -26,6 +26,7 @@ from data.audit.copies import (  # fmt: skip
     gather,
     verified,
 )
+from data.audit.published_folds import load_published_folds, take_over
 from data.audit.similarity import TRANSFORMS, signatures
 from data.dataset.division import COLUMNS, Manifest
 from data.dataset.image_set import cache_for, load_split
@@ -64,6 +65,7 @@ class Audit:
         source: What the outlines say, or None.
         columns: The manifest's columns but `file`, each an array (n,).
         blocks: What was measured about the blocks.
+        folds: What the folds were made from.
     """
 
     pairs: CopyPairs
@@ -72,6 +74,7 @@ class Audit:
     source: Source | None
     columns: dict[str, NDArray[Any]]
     blocks: dict[str, Any]
+    folds: dict[str, Any]
 
 
 def load_images(data: Path | Sequence[Path], *, cache: Path | None = None) -> Images:
@@ -138,6 +141,11 @@ def audit(
     kept = None if keep is None else np.isin(data.files, keep.select("official", "validation"))
     official, clean = assign_roles(data.labels, data.testing, groups, related, kept)
     at, similarity, mirrored = _nearest(data, rows, pairs)
+    folds, made_from = assign_folds(data.labels, blocks), {"made_from": "blocks"}
+    if source is not None:
+        folds, made_from = take_over(
+            folds, load_published_folds(), rows, data.labels, related, source
+        )
     columns = {
         "group": groups,
         "nearest": data.files[at],
@@ -146,9 +154,9 @@ def audit(
         "block": blocks,
         "official": official,
         "clean": clean,
-        "fold": assign_folds(data.labels, blocks),
+        "fold": folds,
     }
-    return Audit(pairs, groups, related, source, columns, measured)
+    return Audit(pairs, groups, related, source, columns, measured, made_from)
 
 
 def _nearest(

@@ -26,7 +26,8 @@ def build_report(data: Images, audit: Audit) -> dict[str, Any]:
     Returns:
         `images`, `threshold`, `candidate`, `pairs` (place -> transform -> class or all), `test`
         (test images with copies in Training), `groups`, `label_conflicts`, `sensitivity`,
-        `outlines` (precision and recall, or null), `borderline`, `blocks`, `roles`, `folds`.
+        `outlines` (precision and recall, or null), `borderline`, `blocks`, `roles`, `folds`,
+        `folds_from`.
     """
     copies = audit.pairs.where(audit.pairs.similarity >= COPY_THRESHOLD)
     return {
@@ -49,6 +50,7 @@ def build_report(data: Images, audit: Audit) -> dict[str, Any]:
             for protocol in ("official", "clean")
         },
         "folds": _by_value(data.labels, audit.columns["fold"]),
+        "folds_from": audit.folds,
     }
 
 

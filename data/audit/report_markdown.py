@@ -15,13 +15,18 @@ def render(report: dict[str, Any]) -> str:
     """The whole report, ready to be written."""
     parts = [_head(report), _pairs(report), _groups(report), _levels(report)]
     parts += [_edges(report), _planted(report), _blocks(report), _roles(report)]
+    parts += [_collections(report)]
     paragraphs = "\n\n".join(part for part in parts if part).split("\n\n")
     return "\n\n".join(_filled(paragraph) for paragraph in paragraphs) + "\n"
 
 
 def _filled(paragraph: str) -> str:
     """A paragraph of running text in lines of even length; tables, lists and headings as is."""
-    return paragraph if paragraph[0] in "|#-" else textwrap.fill(paragraph, 110)
+    return (
+        paragraph
+        if paragraph[0] in "|#-"
+        else textwrap.fill(paragraph, 110, break_on_hyphens=False)
+    )
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -212,4 +217,52 @@ def _roles(report: dict[str, Any]) -> str:
         for role, row in roles.items()
     }
     folds = {f"fold {fold}": row for fold, row in report["folds"].items()}
-    return f"## Roles and folds\n\n{_counts(rows | folds, 'images')}"
+    table = _counts(rows | folds, "images")
+    return f"## Roles and folds\n\n{table}\n\n{_folds_from(report['folds_from'])}".rstrip()
+
+
+def _folds_from(made: dict[str, Any]) -> str:
+    """Where the folds of the tumor slices come from."""
+    if made["made_from"] == "blocks":
+        return "The folds keep blocks whole; nothing is known of the slices' published folds."
+    joined, alone = made["groups_in_two_folds"], made["leave_one_out"]
+    return f"""The folds of tumor images are those that the authors of the figshare collection
+publish (`data/figshare-folds.csv`), in which no
+patient is in two. {made["images_with_known_slice"]:,} images have the fold of their own slice and
+{made["images_by_a_copy"]:,} that of a copy; {joined} groups of
+copies hold slices of two published folds. The slice of {made["images_by_nearest_slice"]:,} images
+is not known: they get the fold of
+the most similar slice of their class, which is the right fold for
+{"-" if alone is None else f"{alone:.1%}"} of the known slices when each is left out. The folds of
+`notumor` keep blocks of copies and look-alikes whole."""
+
+
+def _collections(report: dict[str, Any]) -> str:
+    found = report.get("other_collections")
+    if not found:
+        return ""
+    columns = list(next(iter(found["collections"].values())))
+    rows = [[name, *row.values()] for name, row in found["collections"].items()]
+    kinds = {
+        "copies_of_dataset_images": "pairs of a picture and its copy in the dataset",
+        "copies_in_two_parts": "pairs of copies in two parts",
+        "copies_of_other_people": "pairs of copies said to be of two people of one part",
+    }
+    counts = "\n".join(f"- {text}: {len(found[kind])}" for kind, text in kinds.items())
+    names = "\n".join(
+        f"- `{pair['left']}`, `{pair['right']}`, {pair['transform']}, {pair['similarity']}"
+        for kind in kinds
+        for pair in found[kind]
+    )
+    return f"""## Other collections
+
+{_table(["collection", *columns], rows)}
+
+Searched for copies of all images of Training and Testing, and of each other, plain, mirrored and
+turned:
+
+{counts}
+- pairs of copies of one person: {found["copies_of_one_person"]}
+- people in two parts: {len(found["people_in_two_parts"])}
+
+{names}""".rstrip()

@@ -201,9 +201,12 @@ def test_arguments_reach_the_programs(checkout: Checkout) -> None:
         (["data"], "", ["-m data.download"]),
         (["audit"], "", ["-m model audit --data data/raw --keep data/splits.csv --plant 75"]),
         (
-            ["audit", "DATA=/x", "OUTLINES=o.json"],
+            ["audit", "DATA=/x", "OUTLINES=o.json", "ALSO=/y"],
             "/x",
-            ["-m model audit --data /x --outlines o.json --keep data/splits.csv --plant 75"],
+            [
+                "-m model audit --data /x --outlines o.json --also /y"
+                " --keep data/splits.csv --plant 75"
+            ],
         ),
         (
             ["train"],

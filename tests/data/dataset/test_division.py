@@ -13,10 +13,13 @@ import pytest
 from data.audit.assignment import Source, assign_blocks, assign_folds, assign_roles
 from data.audit.blocks import BATCHES, cut_numbers, grow, nearest
 from data.audit.copies import CopyPairs
+from data.audit.published_folds import load_published_folds
 from data.dataset.division import COLUMNS, FOLDS, ManifestError, load_manifest
+from data.dataset.outline_files import load_outlines
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = ROOT.parent / "shared" / "brain-tumor-mri"
+OUTLINES = ROOT.parent / "shared" / "training-outlines.json"
 
 
 def rows(n: int, seed: int) -> np.ndarray:
@@ -228,12 +231,14 @@ def test_the_committed_manifest_keeps_its_word() -> None:
     assert len(manifest.select("official", "test")) == len(manifest.select("clean", "test")) == 1311
     for protocol in ("official", "clean"):
         assert 380 <= len(manifest.select(protocol, "validation")) <= 420
-    whole: dict[str, dict[str, set[str]]] = {"group": defaultdict(set), "block": defaultdict(set)}
+    # blocks of tumor slices give way to the published folds, which know the patients
+    whole: dict[str, dict[str, set[str]]] = {"group": defaultdict(set), "notumor": defaultdict(set)}
     roles: dict[str, set[str]] = defaultdict(set)
     sides: dict[str, set[str]] = defaultdict(set)
     for file, row in manifest.rows.items():
-        for column, folds in whole.items():
-            folds[row[column]].add(row["fold"])
+        whole["group"][row["group"]].add(row["fold"])
+        if "/notumor/" in file:
+            whole["notumor"][row["block"]].add(row["fold"])
         roles[row["group"]].add(row["clean"])
         sides[row["group"]].add(row["official"])
         assert (
@@ -248,6 +253,16 @@ def test_the_committed_manifest_keeps_its_word() -> None:
     for found in sides.values():  # nor, but for the leak, of the official protocol
         assert found in ({"train"}, {"validation"}, {"test"}, {"test", "train"})
     assert sorted(len(manifest.fold(k)) for k in range(FOLDS))[0] > 1200
+
+
+@pytest.mark.skipif(not OUTLINES.exists(), reason=f"the outlines are not at {OUTLINES}")
+def test_slices_have_their_published_fold() -> None:
+    manifest, published = load_manifest(), load_published_folds()
+    outlines = load_outlines(OUTLINES)
+    names = sorted(outlines)
+    expected = [published[outlines[name].source_slice] for name in names]
+    assert len(names) == 3962
+    assert manifest.folds(names, "Training").tolist() == expected
 
 
 def test_copies_of_the_committed_manifest_are_of_one_group() -> None:
