@@ -23,8 +23,8 @@ def figures(cases: Sequence[Case]) -> Figures | None:
 
     Returns:
         `images`; `sensitivity` and `specificity` (right, of, share, share_95) and their mean
-        `balanced`; `refused`, `answered` and `right_of_answered`, null where the network does not
-        say; `kinds`, of `evaluate_confusion`, over the pictures whose class is known and whose
+        `balanced`, null where either has no picture; `refused`, `answered` and
+        `right_of_answered`, null where the network does not say; `kinds`, of `evaluate_confusion`, over the pictures whose class is known and whose
         answer names one, null without; `confusion`, rows true and columns said, in the order of
         `LABELS`; `calibration` of the finding, null without probabilities.
     """
@@ -52,7 +52,7 @@ def finding_figures(cases: Sequence[Case]) -> Figures:
         "images": len(cases),
         "sensitivity": sensitivity,
         "specificity": specificity,
-        "balanced": float(np.mean(present)),
+        "balanced": float(np.mean(present)) if len(present) == 2 else None,
         "refused": _said_share(cases, lambda case: case.refused),
         "answered": _said_share(cases, lambda case: case.answered),
         "right_of_answered": share(case.finding_right for case in cases if case.answered)
