@@ -24,9 +24,10 @@ def figures(cases: Sequence[Case]) -> Figures | None:
     Returns:
         `images`; `sensitivity` and `specificity` (right, of, share, share_95) and their mean
         `balanced`, null where either has no picture; `refused`, `answered` and
-        `right_of_answered`, null where the network does not say; `kinds`, of `evaluate_confusion`, over the pictures whose class is known and whose
-        answer names one, null without; `confusion`, rows true and columns said, in the order of
-        `LABELS`; `calibration` of the finding, null without probabilities.
+        `right_of_answered`, null where the network does not say; `kinds`, of
+        `evaluate_confusion`, over the pictures whose class is known and whose answer names one,
+        null without; `confusion`, rows true and columns said, in the order of `LABELS`;
+        `calibration` of the finding, null without probabilities.
     """
     if not cases:
         return None
