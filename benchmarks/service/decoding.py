@@ -13,7 +13,8 @@ from typing import Any
 import nibabel
 import numpy as np
 from PIL import Image
-from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom import uid
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
     UID,
@@ -27,6 +28,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from benchmarks.service.codestreams import ERRORS, codestream
 from model.preprocessing import prepare
 from model.reading.errors import KINDS, ImageError
 from model.reading.open_scan import read_scan
@@ -90,7 +92,47 @@ def seeds() -> dict[str, bytes]:
         ("rle", RLELossless, _rle(grey.tobytes())),
     ):
         found[f"dicom-{name}"] = _dicom(encapsulate([frame]), syntax, **eight)
+    return found | _odd_dicoms(grey) | _odd_volumes(voxels)
+
+
+def _odd_dicoms(grey: np.ndarray[Any, Any]) -> dict[str, bytes]:
+    """What is read beyond the ordinary: compressions, palettes, groups, and no preamble."""
+    plain = grey.astype("<u2").tobytes()
+    twelve = {"Rows": 16, "Columns": 16, "BitsStored": 12, "HighBit": 11}
+    found = {
+        f"dicom-{name}": _dicom(encapsulate([codestream(name)]), getattr(uid, name), **twelve)
+        for name in ERRORS
+    }
+    shades = np.arange(256, dtype="<u2").tobytes()
+    palette: dict[str, Any] = {"PhotometricInterpretation": "PALETTE COLOR"}
+    for color in ("Red", "Green", "Blue"):
+        palette[f"{color}PaletteColorLookupTableDescriptor"] = [256, 0, 16]
+        palette[f"{color}PaletteColorLookupTableData"] = shades
+    found["dicom-palette"] = _dicom(plain, **palette)
+    window, groups = Dataset(), Dataset()
+    window.WindowCenter, window.WindowWidth = 90, 100
+    groups.FrameVOILUTSequence = [window]
+    found["dicom-groups"] = _dicom(plain, PerFrameFunctionalGroupsSequence=[groups])
+    found["dicom-padding"] = _dicom(plain, PixelPaddingValue=3, PixelAspectRatio=[1, 2])
+    found["dicom-mosaic"] = _dicom(
+        plain, ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"], AcquisitionMatrix=[6, 0, 0, 6]
+    )
+    found["dicom-bare"] = _dicom(plain, ImageType=["ORIGINAL", "PRIMARY"])[132:]
     return found
+
+
+def _odd_volumes(voxels: np.ndarray[Any, Any]) -> dict[str, bytes]:
+    colors = np.zeros(voxels.shape, [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    colors["G"] = voxels % 256
+    pages = [Image.fromarray(voxels[..., k].astype(np.uint8)) for k in range(voxels.shape[2])]
+    buffer = io.BytesIO()
+    pages[0].save(buffer, "TIFF", save_all=True, append_images=pages[1:])
+    return {
+        "mgh": nibabel.MGHImage(voxels, np.eye(4)).to_bytes(),
+        "nifti-rgb": nibabel.Nifti1Image(colors, np.eye(4)).to_bytes(),
+        "nifti-float64": nibabel.Nifti1Image(voxels.astype(np.float64), np.eye(4)).to_bytes(),
+        "tiff-stack": buffer.getvalue(),
+    }
 
 
 def _encoded(pixels: np.ndarray[Any, Any], file_format: str, **options: Any) -> bytes:
@@ -116,6 +158,8 @@ _PICTURES: dict[str, Callable[[np.ndarray[Any, Any]], bytes]] = {
     "webp-lossless": lambda c: _encoded(c, "WEBP", lossless=True),
     "bmp": lambda c: _encoded(c, "BMP"),
     "gif": lambda c: _encoded(c[..., 0], "GIF"),
+    "avif": lambda c: _encoded(c, "AVIF"),
+    "jpeg2000": lambda c: _encoded(c, "JPEG2000"),
     "tiff": lambda c: _encoded(c, "TIFF"),
     "tiff-lzw": lambda c: _encoded(c, "TIFF", compression="tiff_lzw", tiffinfo={274: 6}),
     "tiff-deflate": lambda c: _encoded(c[..., 0], "TIFF", compression="tiff_adobe_deflate"),

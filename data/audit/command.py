@@ -46,7 +46,8 @@ def run_audit(
         The report's content.
 
     Raises:
-        DatasetError, OutlinesError, CollectionError, OSError: What is read is not as it should be.
+        DatasetError, OutlinesError, CollectionError, OSError: What is read is not as it should
+            be.
     """
     clock = [time.perf_counter()]
     known = None if outlines is None else outlines_of(data, outlines)

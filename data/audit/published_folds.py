@@ -92,15 +92,14 @@ def take_over(
     moved = by_group[related] != UNKNOWN
     result[moved] = by_group[related[moved]]
     result[known] = own[known]
-    divided = [
-        g for g in np.unique(related[known]) if len(set(own[known][related[known] == g])) > 1
-    ]
+    pairs = np.unique(np.stack([related[known], own[known]]), axis=1)  # of group and fold
+    divided = len(pairs[0]) - len(np.unique(pairs[0]))
     return result, {
         "made_from": "published folds",
         "images_with_known_slice": len(known),
         "images_by_a_copy": int((moved & ~placed & (own == UNKNOWN)).sum()),
         "images_by_nearest_slice": int(placed.sum()),
-        "groups_in_two_folds": len(divided),
+        "groups_in_two_folds": divided,
         "leave_one_out": _leave_one_out(
             signatures[known], labels[known], own[known], source.numbers[known]
         ),

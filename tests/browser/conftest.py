@@ -13,7 +13,7 @@ from flask import Flask
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
-from tests.patience import LONGEST_WAIT
+from tests.patience import PAGE_WAIT
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = [
@@ -29,7 +29,7 @@ ARGUMENTS = [
 
 @pytest.fixture(scope="module")  # one for all would leave asyncio's loop to the tests after these
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=1000 * LONGEST_WAIT)
+    expect.set_options(timeout=1000 * PAGE_WAIT)
     if not CHROMIUM.is_file() and os.environ.get("REQUIRE_BROWSER") != "1":
         pytest.skip(f"Chromium is not installed at {CHROMIUM}")
     with sync_playwright() as playwright:
@@ -65,7 +65,7 @@ def open_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
 
     def open_path(path: str, **options: Any) -> Page:
         context = browser.new_context(base_url=address, reduced_motion="reduce", **options)
-        context.set_default_timeout(1000 * LONGEST_WAIT)
+        context.set_default_timeout(1000 * PAGE_WAIT)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text))
@@ -86,7 +86,7 @@ def browser_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]
 
     def open_path(path: str, **options: Any) -> Page:
         context = browser.new_context(base_url=address, reduced_motion="reduce", **options)
-        context.set_default_timeout(1000 * LONGEST_WAIT)
+        context.set_default_timeout(1000 * PAGE_WAIT)
         contexts.append(context)
         page = context.new_page()
         page.goto(path)

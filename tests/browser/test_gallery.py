@@ -11,6 +11,7 @@ from flask import Flask
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import serve
+from tests.patience import PAGE_WAIT
 
 pytestmark = pytest.mark.browser
 
@@ -116,7 +117,9 @@ def test_choices_made_faster_than_the_server_answers_all_count(
     page.get_by_label("Taken for").select_option("No tumor")
     page.get_by_role("link", name="Wrong 2").click()
     last = "/?result=wrong&sure=sure&predicted=notumor"
-    while len(held) < 3:
+    for _ in range(20 * PAGE_WAIT):
+        if len(held) == 3:
+            break
         page.wait_for_timeout(50)
     for route in reversed(held):  # the first answer comes last, and too late
         route.continue_()

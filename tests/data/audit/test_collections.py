@@ -64,7 +64,7 @@ def test_copies_and_parts_are_reported(dataset: Images, tmp_path: Path) -> None:
     assert [{pair["left"], pair["right"]} for pair in divided] == [
         {f"clinic-flair/notumor/{two}-2.png", f"clinic-flair/notumor/{held}-1.png"}
     ]
-    assert len(found["copies_of_other_people"]) == 2
+    assert len(found["copies_of_other_people"]) == 1
     assert found["copies_of_one_person"] == 1
     assert found["people_in_two_parts"] == []
     text = _collections({"other_collections": found})

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from data.audit import blocks
 from data.audit.command import run_audit
+from data.audit.published_folds import load_published_folds
 from data.audit.report import peak_memory
 from data.dataset.division import load_manifest
 from model.__main__ import main
@@ -97,12 +97,16 @@ def test_outlines_are_what_is_measured_against(dataset: Path, tmp_path: Path) ->
     }
     assert report["blocks"]["made_from"] == "numbers"
     assert report["blocks"]["numbers"] == 10
-    folds = [
-        load_manifest(tmp_path / "s.csv").folds(
-            [f"glioma/{k:02d}.png" for k in range(12)], "Training"
-        )
+    manifest, published = load_manifest(tmp_path / "s.csv"), load_published_folds()
+    names = [f"glioma/{k:02d}.png" for k in range(12)]
+    assert manifest.folds(names, "Training").tolist() == [
+        published[known[name]["source_slice"]] for name in names
     ]
-    assert len(np.unique(folds)) == 1  # one block
+    assert manifest.folds(["pituitary/05.png"], "Training")[0] == published[1998]  # a copy
+    assert len({manifest.rows[f"Training/{name}"]["block"] for name in names}) == 1
+    assert report["folds_from"]["images_with_known_slice"] == 12
+    text = (tmp_path / "audit.md").read_text(encoding="utf-8")
+    assert "12 images have the fold of their own slice" in text
 
 
 def test_a_missing_dataset_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

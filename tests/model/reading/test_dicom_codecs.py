@@ -11,10 +11,10 @@ import pydicom.uid
 import pytest
 from pydicom.uid import UID, HTJ2KLossless, JPEGBaseline8Bit, JPEGLSLossless
 
+from benchmarks.service.codestreams import ERRORS, SLICE, codestream
 from model.reading.dicom import DicomScan
 from model.reading.dicom_codecs import DEFLATED_FRAMES
 from model.reading.errors import ImageError
-from tests.codestreams import ERRORS, SLICE, codestream
 from tests.hostile_files import compressed_dicom
 
 TWELVE = {"BitsAllocated": 16, "BitsStored": 12, "HighBit": 11}
