@@ -19,6 +19,7 @@ from app import create_app
 from model.config import CLASS_NAMES
 from model.inference.classifier import Prediction
 from model.inference.heat_map import Explanation
+from web.service import readiness
 
 # (id, true label, eighths of the drawn image that are white): the stub answers by these alone
 GALLERY = (
@@ -88,8 +89,10 @@ def write_gallery(folder: Path, *, origin: str = "synthetic") -> dict[str, Any]:
 
 
 @pytest.fixture
-def gallery_dir(tmp_path: Path) -> Path:
+def gallery_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_gallery(tmp_path / "gallery")
+    # the stub tells drawn images alone, so the self-test reads one of them
+    monkeypatch.setattr(readiness, "IMAGE", tmp_path / "gallery" / "glioma-00.png")
     return tmp_path / "gallery"
 
 
