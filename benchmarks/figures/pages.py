@@ -31,10 +31,10 @@ def parts() -> dict[Path, dict[str, str]]:
     return {
         ROOT / "README.md": {
             "finding": tables.finding(evaluation, shortcuts, published),
-            "other_collections": tables.other_collections(evaluation),
             "summary": tables.summary(evaluation, shortcuts),
         },
         docs / "results.md": {
+            "other_collections": tables.other_collections(evaluation),
             "protocols": tables.protocols(evaluation, published),
             "missed_and_alarms": tables.missed_and_alarms(evaluation),
             "accuracy": tables.accuracy(evaluation),
