@@ -58,6 +58,7 @@ def build(settings: Settings, classifier: ClassifierLike | None = None) -> Flask
 
     app = Flask("app", root_path=str(ROOT))
     app.request_class = uploads.InMemoryRequest
+    app.jinja_env.lstrip_blocks = True  # pages without the indent of the templates' blocks
     # static addresses carry their content's hash, as the versioned images do
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = images.A_YEAR
     app.json.sort_keys = False  # type: ignore[attr-defined]

@@ -141,7 +141,7 @@ def page() -> str:
     state = current_state()
     card = current_app.extensions["model_card"]
     assert isinstance(card, Card)
-    return render_template(
+    page = render_template(
         "model.html",
         card=card,
         other_model=card.sha256 not in (None, state.predictions.classifier.sha256),
@@ -152,6 +152,7 @@ def page() -> str:
         corruption_names=CORRUPTIONS,
         citations=CITATIONS,
     )
+    return re.sub(r"\n\s+", "\n", page)  # without indent: the page has neither code nor verse
 
 
 def gallery_confusion(state: State) -> Mapping[str, Any]:
