@@ -30,6 +30,7 @@ from model.reading.picture_guards import (
     count_frames,
     draft,
     grey,
+    load,
     upright,
 )
 from model.reading.scan import Scan, check_size, without_gaps
@@ -38,8 +39,8 @@ from model.reading.tiff import is_inverted, planes_apart
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000")
 ORIENTATION = ExifTags.Base.Orientation
 DAMAGE = (  # what Pillow raises for broken files, by format and by where they are broken
-    ArithmeticError, EOFError, LookupError, OSError, SyntaxError, TypeError, ValueError,
-    struct.error, Image.DecompressionBombError,
+    ArithmeticError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError,
+    ValueError, struct.error, Image.DecompressionBombError,
 )  # fmt: skip
 _NAME = "the upload"
 _FOREIGN = (  # how files begin that people take for one of these, and what to do with them
@@ -158,7 +159,7 @@ def _pixels(image: Image.Image, content: bytes) -> NDArray[np.float32]:
     pixels = planes_apart(image, content)
     if pixels is None:
         draft(image)
-        image.load()
+        load(image)
         pixels = grey(image)
     pixels = without_gaps(pixels)
     if is_inverted(image):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import GifImagePlugin, Image, JpegImagePlugin, TiffImagePlugin
+from PIL import GifImagePlugin, Image, JpegImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 from model.reading.bounded import BoundedReads
 from model.reading.errors import ImageError
@@ -197,6 +197,25 @@ def draft(image: Image.Image) -> None:
     factor = reduction(image)
     if factor > 1:
         image.draft(None, (max(1, image.width // factor), max(1, image.height // factor)))
+
+
+def load(image: Image.Image) -> None:
+    """Decodes a picture. WebP's decoder holds it twice in colour, and goes before Pillow's copy."""
+    if not isinstance(image, WebPImagePlugin.WebPImageFile):
+        image.load()
+        return
+    following = image._get_next
+
+    def last() -> Any:
+        found = following()
+        image._decoder = None
+        return found
+
+    image._get_next = last  # type: ignore[method-assign]
+    try:
+        image.load()
+    finally:
+        del image._get_next  # it leads back to the picture, which such a circle would keep
 
 
 def grey(image: Image.Image) -> NDArray[np.float32]:

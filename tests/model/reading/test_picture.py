@@ -154,6 +154,23 @@ def test_a_png_with_a_short_header_could_not_be_decoded() -> None:
         load_image(bytes(content))
 
 
+@pytest.mark.parametrize("part", [b"pitm", b"iloc", b"av01"])
+def test_an_avif_without_its_item_could_not_be_decoded(part: bytes) -> None:
+    """Found by fuzzing: Pillow raises a RuntimeError."""
+    content = encode(Image.fromarray(picture()), "AVIF")
+    with pytest.raises(ImageError, match=r"could not be decoded. Received: the upload"):
+        load_image(content.replace(part, b"xxxx", 1))
+
+
+def test_a_webp_is_read_and_its_decoder_let_go() -> None:
+    content = encode(Image.fromarray(picture()), "WEBP", lossless=True)
+    with Image.open(io.BytesIO(content)) as image:
+        picture_guards.load(image)
+        assert "_get_next" not in vars(image)
+        assert image._decoder is None  # type: ignore[attr-defined]
+        assert np.asarray(image.convert("L")).tolist() == picture().tolist()
+
+
 def test_colours_without_a_grey_value_could_not_be_decoded() -> None:
     with pytest.raises(ImageError, match=r"could not be decoded.*LAB"):
         load_image(encode(Image.new("LAB", (8, 8)), "TIFF"))
