@@ -85,6 +85,7 @@ def test_the_section_tells_each_collection(monkeypatch: pytest.MonkeyPatch) -> N
     logits = np.zeros((10, 4), np.float32)
     logits[:5, 0] = 6  # one tumor of six is missed
     logits[5:9, 2] = 6  # one healthy head of four is between
+    logits[9, 2] = 0.5  # tumor at 0.65: neither found nor excluded
     seen = np.zeros((10, 512), np.float32)
     monkeypatch.setattr(section, "network_outputs", lambda *_: (logits, seen))
     monkeypatch.setattr(section, "RESAMPLED", 50)
