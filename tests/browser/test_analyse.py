@@ -326,7 +326,9 @@ def test_slices_are_read_in_parts_that_can_be_stopped(
     expect(page.locator("#announce")).to_have_text(re.compile("^head.nii.gz: Slices by answer:"))
     found.get_by_role("button", name="Read slice 3").click()
     expect(page.locator("#announce")).to_have_text(
-        re.compile("^head.nii.gz: axial 3 .*: the network says Pituitary tumor")
+        re.compile(
+            r"^head.nii.gz: axial 3 .*: the network says: Tumor: likely\. Kind: pituitary tumor"
+        )
     )
 
 
