@@ -131,7 +131,8 @@ class TrainingConfig:
         epochs: Passes over the training part.
         batch_size: Images a step.
         learning_rate: Peak of the Adamax learning rate: half an epoch of warm-up, then a
-            cosine down to a two-hundredth of it.
+            cosine down to a two-hundredth of it, and from `restart` on another from the peak.
+        restart: Share of the epochs after which the learning rate starts anew, in (0, 1].
         collection_share: Share of the draws that are images of other collections, in [0, 1).
         graft_share: Share that are healthy heads with a tumor of another image blended in, or a
             patch of healthy tissue, in [0, 1).
@@ -152,9 +153,10 @@ class TrainingConfig:
         precision: "auto", "float32" or "mixed_bfloat16".
     """
 
-    epochs: int = 20
+    epochs: int = 50
     batch_size: int = 32
     learning_rate: float = 2e-3
+    restart: float = 0.4
     collection_share: float = 0.26
     graft_share: float = 0.16
     graft_controls: float = 0.4
@@ -163,7 +165,7 @@ class TrainingConfig:
     phantom_seed: int = 10_000
     paint_out_share: float = 0.14
     control_share: float = 0.12
-    ramp: float = 0.3
+    ramp: float = 0.12
     lesion_loss_weight: float = 1.0
     lesion_cell_weight: float = 8.0
     seed: int = 1
@@ -184,6 +186,8 @@ class TrainingConfig:
         for name in ("graft_controls", "ramp"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"`{name}` must be in [0, 1]. Received: {getattr(self, name)}")
+        if not 0.0 < self.restart <= 1.0:
+            raise ValueError(f"`restart` must be in (0, 1]. Received: {self.restart}")
         if not (
             min(self.paint_out_share, self.control_share) >= 0.0
             and self.paint_out_share + self.control_share <= 1.0

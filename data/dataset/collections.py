@@ -9,6 +9,7 @@ or `tumor`, a tumor whose kind nobody wrote down. Beside them may lie
 both as fractions of width and height. The first number in a file's name is its person: a person is
 in one part alone, in whatever collection of one family (``lgg-flair``, ``lgg-t1c``: `lgg`) a
 picture of that person lies. The parts follow from the names, so a new person changes no other's.
+People of whom the audit found a copy in the dataset are in no part: ``collection-copies.csv``.
 
 Data contract: images uint8 (n, 224, 224, 1), preprocessed, times 255; labels int64 (n,), indices
 into `LABELS`; lesions uint8 (n, 224, 224), 255 inside.
@@ -16,12 +17,14 @@ into `LABELS`; lesions uint8 (n, 224, 224), 255 inside.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,7 @@ TUMOR = len(CLASS_NAMES)
 
 LABELS = (*CLASS_NAMES, "tumor")
 PARTS = ("training", "validation", "report")
+COPIES = Path(__file__).resolve().parents[1] / "collection-copies.csv"
 _REPORT, _VALIDATION = 0.15, 0.28  # shares of the people: 15% and 13%
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
 
@@ -94,7 +98,7 @@ class Collections:
         )
 
     def part(self, name: str) -> Collections:
-        """The images of the people of one part.
+        """The images of the people of one part, without the copies of the dataset's images.
 
         Args:
             name: One of `PARTS`.
@@ -104,8 +108,9 @@ class Collections:
         """
         if name not in PARTS:
             raise ValueError(f"`name` must be one of {', '.join(PARTS)}. Received: {name!r}")
-        found = np.array([part_of(image) == name for image in self.names], dtype=np.bool_)
-        return self.take(np.flatnonzero(found))
+        copies = people_of_the_dataset()
+        found = [part_of(i) == name and person_of(i) not in copies for i in self.names]
+        return self.take(np.flatnonzero(np.array(found, dtype=np.bool_)))
 
 
 def person_of(name: str) -> str:
@@ -131,6 +136,13 @@ def part_of(name: str) -> str:
     """The part of an image's person: one of `PARTS`. Otherwise as `person_of`."""
     chance = zlib.crc32(person_of(name).encode()) / 2**32
     return "report" if chance < _REPORT else "validation" if chance < _VALIDATION else "training"
+
+
+@cache
+def people_of_the_dataset() -> frozenset[str]:
+    """The people, as `person_of`, of whom a picture is a turned copy of an image of the dataset."""
+    with COPIES.open(newline="", encoding="utf-8") as file:
+        return frozenset(person_of(row["name"]) for row in csv.DictReader(file))
 
 
 def find_collections(folders: Sequence[Path]) -> list[Path]:

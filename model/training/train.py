@@ -326,15 +326,43 @@ def _continue_dropout(model: keras.Model, fresh: keras.Model, steps: int) -> Non
             layer.seed_generator.state.assign(start + np.array([0, steps], dtype=start.dtype))
 
 
-def learning_rate_schedule(
-    config: TrainingConfig, steps: int
-) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Half an epoch of linear warm-up, then a cosine (Loshchilov and Hutter 2017)."""
+@keras.saving.register_keras_serializable(package="model")  # type: ignore[untyped-decorator]
+class WarmRestart(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """A linear warm-up, a cosine, and another from the peak (Loshchilov and Hutter 2017).
+
+    Args:
+        peak: Highest learning rate; the warm-up starts at a twentieth and each cosine ends at a
+            two-hundredth of it.
+        warm_up: Steps of the warm-up, the first of the first cosine.
+        first: Steps of the first cosine.
+        second: Steps of the second, 0 for none.
+    """
+
+    def __init__(self, peak: float, warm_up: int, first: int, second: int) -> None:
+        self._settings = {"peak": peak, "warm_up": warm_up, "first": first, "second": second}
+        cosine = keras.optimizers.schedules.CosineDecay
+        self._first = cosine(
+            peak / 20, max(1, first - warm_up), 0.005, warmup_target=peak, warmup_steps=warm_up
+        )
+        self._second = cosine(peak, max(1, second), alpha=0.005)
+
+    def __call__(self, step: Any) -> Any:
+        """The learning rate of a step."""
+        first, second = self._settings["first"], self._settings["second"]
+        if not second:
+            return self._first(step)
+        step = keras.ops.cast(step, "float32")
+        return keras.ops.where(
+            step < first, self._first(step), self._second(keras.ops.maximum(step - first, 0.0))
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """What `__init__` takes."""
+        return dict(self._settings)
+
+
+def learning_rate_schedule(config: TrainingConfig, steps: int) -> WarmRestart:
+    """The learning rate of a run whose epochs have `steps` steps."""
+    first = max(1, round(config.restart * config.epochs)) * steps
     warm_up = max(1, steps // 2)
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=config.learning_rate / 20,
-        warmup_target=config.learning_rate,
-        warmup_steps=warm_up,
-        decay_steps=max(1, config.epochs * steps - warm_up),
-        alpha=0.005,
-    )
+    return WarmRestart(config.learning_rate, warm_up, first, config.epochs * steps - first)
