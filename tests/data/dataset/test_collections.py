@@ -1,6 +1,7 @@
 """Extra collections: folders to images, people to parts."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,13 +9,17 @@ from PIL import Image
 
 from data.dataset.collections import (
     LABELS,
+    PARTS,
     TUMOR,
     CollectionError,
     find_collections,
     load_collections,
     part_of,
+    people_of_the_dataset,
     person_of,
 )
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def _write(folder, label, name, value=128):
@@ -89,6 +94,22 @@ def test_the_parts_share_no_image(hospital):
     assert sum(map(len, parts)) == len(found)
     with pytest.raises(ValueError, match="`name` must be one of training, validation, report"):
         found.part("test")
+
+
+def test_people_who_are_in_the_dataset_are_in_no_part(tmp_path):
+    web = tmp_path / "web"
+    for name in ("053-b-y106.jpg", "053-n-Y65.jpg", "054-b-y1.jpg"):
+        _write(web, "tumor", name, 80)
+    found = load_collections([web])
+    kept = [name for part in PARTS for name in found.part(part).names]
+    assert len(found) == 3
+    assert kept == ["web/tumor/054-b-y1.jpg"]
+
+
+def test_each_copy_that_the_audit_found_is_left_out():
+    report = json.loads((ROOT / "benchmarks/reports/audit.json").read_text(encoding="utf-8"))
+    copies = report["other_collections"]["copies_of_dataset_images"]
+    assert {person_of(pair["left"]) for pair in copies} == people_of_the_dataset()
 
 
 @pytest.mark.parametrize(

@@ -431,13 +431,26 @@ def test_a_gpu_trains_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_learning_rate_warms_up_and_falls_to_a_two_hundredth() -> None:
-    schedule = learning_rate_schedule(TrainingConfig(epochs=11, learning_rate=2e-3), 100)
+    config = TrainingConfig(epochs=11, learning_rate=2e-3, restart=1.0)
+    schedule = learning_rate_schedule(config, 100)
     rate = {step: float(schedule(step)) for step in (0, 25, 50, 575, 1100, 5000)}
     assert rate[0] == pytest.approx(1e-4)
     assert rate[25] == pytest.approx((1e-4 + 2e-3) / 2)
     assert rate[50] == pytest.approx(2e-3)
     assert rate[575] == pytest.approx((2e-3 + 1e-5) / 2)  # half way down the cosine
     assert rate[1100] == rate[5000] == pytest.approx(1e-5)
+
+
+def test_the_learning_rate_starts_anew_once_and_survives_a_stop(tmp_path: Path) -> None:
+    config = TrainingConfig(epochs=10, learning_rate=2e-3, restart=0.4)
+    written = keras.optimizers.Adamax(learning_rate_schedule(config, 100))
+    schedule = keras.optimizers.deserialize(keras.optimizers.serialize(written))._learning_rate
+    rate = {step: float(schedule(step)) for step in (0, 50, 225, 399, 400, 700, 1000, 5000)}
+    assert rate[0] == pytest.approx(1e-4)
+    assert rate[50] == rate[400] == pytest.approx(2e-3)
+    assert rate[225] == rate[700] == pytest.approx((2e-3 + 1e-5) / 2)  # half way down each
+    assert rate[399] == pytest.approx(1e-5, rel=0.01)
+    assert rate[1000] == rate[5000] == pytest.approx(1e-5)
 
 
 @pytest.mark.parametrize(
@@ -447,6 +460,7 @@ def test_the_learning_rate_warms_up_and_falls_to_a_two_hundredth() -> None:
         ({"batch_size": 0}, "`batch_size` must be at least 1. Received: 0"),
         ({"phantoms_per_class": 0}, "`phantoms_per_class` must be at least 1. Received: 0"),
         ({"graft_controls": 1.5}, "`graft_controls` must be in [0, 1]. Received: 1.5"),
+        ({"restart": 0.0}, "`restart` must be in (0, 1]. Received: 0.0"),
         ({"ramp": -0.1}, "`ramp` must be in [0, 1]. Received: -0.1"),
         ({"graft_share": 0.6}, "together below 1. Received: 0.26, 0.6, 0.14"),
         ({"paint_out_share": 0.7, "control_share": 0.4}, "together at most 1. Received: 0.7 and"),
