@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from benchmarks.figures import scaling, serving_tables, tables
+from benchmarks.figures import scaling, serving_tables, style_tables, tables
 from benchmarks.report import REPORTS, ROOT, read_report
 from model.config import ARTIFACTS
 
@@ -40,6 +40,8 @@ def parts() -> dict[Path, dict[str, str]]:
             "accuracy": tables.accuracy(evaluation),
             "classes": tables.classes(evaluation),
             "shortcuts": tables.shortcuts(shortcuts),
+            "style_link": style_tables.style_link(_report_if_any("style_link")),
+            "leave_one_out": style_tables.leave_one_out(_report_if_any("leave_one_out")),
             "calibration": tables.calibration(evaluation),
             "trust": tables.trust(evaluation),
             "refusals": tables.refusals(_report("ood")),
@@ -128,6 +130,10 @@ def model_card() -> str:
 
 def _report(name: str) -> Any:
     return read_report(REPORTS / f"{name}.json")
+
+
+def _report_if_any(name: str) -> Any:
+    return _report(name) if (REPORTS / f"{name}.json").exists() else None
 
 
 def _artifact(name: str) -> Any:

@@ -115,11 +115,13 @@ class Draw:
         image: uint8 (224, 224).
         mask: uint8 (224, 224), 255 inside the lesion.
         label: Index into `LABELS`.
+        source: Name of the image, or "phantom ROW"; of a graft that of the head.
     """
 
     image: NDArray[np.uint8]
     mask: NDArray[np.uint8] | None
     label: int
+    source: str
 
 
 @dataclass(frozen=True)
@@ -246,11 +248,7 @@ class TrainingFlow:
         size = self._config.batch_size
         images, labels, lesions, weights = [], [], [], []
         for place in range(index * size, min((index + 1) * size, len(self._rows))):
-            draw = self.draw(place)
-            image, moved = augment(
-                draw.image, draw.mask, self._augmenter, self._config.augmentation,
-                int(self._seeds[place]),
-            )  # fmt: skip
+            draw, image, moved = self.shown(place)
             target, weight = self._cells(draw.label, moved)
             images.append(image)
             labels.append(admissible(draw.label))
@@ -262,15 +260,26 @@ class TrainingFlow:
             {"probabilities": np.ones(len(labels), np.float32), "lesion": np.stack(weights)},
         )
 
+    def shown(self, place: int) -> tuple[Draw, NDArray[np.float32], NDArray[np.float32] | None]:
+        """What is drawn for a place of the epoch, and its variant and mask as `augment` says."""
+        draw, seed = self.draw(place), int(self._seeds[place])
+        changes = self._config.augmentation
+        return draw, *augment(draw.image, draw.mask, self._augmenter, changes, seed)
+
+    def kind(self, place: int) -> str:
+        """Which of `KINDS` is drawn for a place of the epoch."""
+        return KINDS[self._kinds[place]]
+
     def draw(self, place: int) -> Draw:
-        """What is shown at a place of the epoch, before its augmentation."""
+        """What is drawn for a place of the epoch, before its augmentation."""
         rng = np.random.default_rng([int(self._seeds[place]), 2])
-        kind = KINDS[self._kinds[place]]
+        kind = self.kind(place)
         if kind == "phantom":
             pool = self._sources.phantoms
             assert pool is not None  # or the kind would have no share
             row = int(rng.integers(len(pool)))
-            return Draw(pool.images[row], pool.masks[row], int(pool.labels[row]))
+            label = int(pool.labels[row])
+            return Draw(pool.images[row], pool.masks[row], label, f"phantom {row}")
         if kind == "collection":
             return self._counterfactual(self._from_collection(self._chances, rng), rng)
         if kind == "graft":
@@ -280,17 +289,20 @@ class TrainingFlow:
     def _from_dataset(self, row: int) -> Draw:
         dataset = self._sources.dataset
         image, label = dataset.images[row, :, :, 0], int(dataset.labels[row])
+        name = dataset.names[row]
         if label == NO_TUMOUR:
-            return Draw(image, np.zeros_like(image), label)
+            return Draw(image, np.zeros_like(image), label, name)
         lesion = self._sources.lesion(row)
-        return Draw(image, None if lesion is None else lesion.astype(np.uint8) * 255, label)
+        mask = None if lesion is None else lesion.astype(np.uint8) * 255
+        return Draw(image, mask, label, name)
 
     def _from_collection(self, chances: NDArray[np.float64], rng: np.random.Generator) -> Draw:
         collections = self._sources.collections
         assert collections is not None  # or the kind would have no share
         row = min(int(np.searchsorted(chances, rng.random() * chances[-1])), len(collections) - 1)
         mask = collections.lesions[row] if collections.known[row] else None
-        return Draw(collections.images[row, :, :, 0], mask, int(collections.labels[row]))
+        label, name = int(collections.labels[row]), collections.names[row]
+        return Draw(collections.images[row, :, :, 0], mask, label, name)
 
     def _healthy_head(self, rng: np.random.Generator) -> Draw:
         """A healthy head of the dataset or of a collection."""
@@ -312,7 +324,7 @@ class TrainingFlow:
             else:
                 found = graft(donor.image, donor.mask > 0, host.image, rng)
                 if found is not None:
-                    return Draw(found[0], found[1].astype(np.uint8) * 255, TUMOR)
+                    return Draw(found[0], found[1].astype(np.uint8) * 255, TUMOR, host.source)
             host = self._healthy_head(rng)
         return host
 
@@ -336,7 +348,7 @@ class TrainingFlow:
         margin = MARGIN - 1 + int(rng.integers(4))
         if chance < self._paint_out:
             painted = paint_out(draw.image, lesion, margin=margin)
-            return Draw(painted, np.zeros_like(draw.mask), NO_TUMOUR)
+            return Draw(painted, np.zeros_like(draw.mask), NO_TUMOUR, draw.source)
         if chance < self._paint_out + self._control:
             seed = int(rng.integers(2**31))
             control = control_patch(draw.image, lesion, seed=seed, margin=margin)
