@@ -326,7 +326,7 @@ def _continue_dropout(model: keras.Model, fresh: keras.Model, steps: int) -> Non
             layer.seed_generator.state.assign(start + np.array([0, steps], dtype=start.dtype))
 
 
-@keras.saving.register_keras_serializable(package="model")  # type: ignore[untyped-decorator]
+@keras.saving.register_keras_serializable(package="model")
 class WarmRestart(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
     """A linear warm-up, a cosine, and another from the peak (Loshchilov and Hutter 2017).
 
