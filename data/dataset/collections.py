@@ -10,6 +10,7 @@ both as fractions of width and height. The first number in a file's name is its 
 in one part alone, in whatever collection of one family (``lgg-flair``, ``lgg-t1c``: `lgg`) a
 picture of that person lies. The parts follow from the names, so a new person changes no other's.
 People of whom the audit found a copy in the dataset are in no part: ``collection-copies.csv``.
+A name that ends with its contrast (``-t1c``), or begins with its plane (``coronal-``), tells it.
 
 Data contract: images uint8 (n, 224, 224, 1), preprocessed, times 255; labels int64 (n,), indices
 into `LABELS`; lesions uint8 (n, 224, 224), 255 inside.
@@ -136,6 +137,24 @@ def part_of(name: str) -> str:
     """The part of an image's person: one of `PARTS`. Otherwise as `person_of`."""
     chance = zlib.crc32(person_of(name).encode()) / 2**32
     return "report" if chance < _REPORT else "validation" if chance < _VALIDATION else "training"
+
+
+CONTRASTS = {"t1": "T1", "t1c": "T1 with contrast agent", "t2": "T2", "flair": "FLAIR", "pd": "PD"}
+PLANES = ("axial", "coronal", "sagittal")
+_STRIPPED = {"oasis-t1": "T1", "brats-stripped": "FLAIR"}
+
+
+def style_of(name: str) -> tuple[str, str, bool]:
+    """Contrast ("mixed" where the name does not tell), plane and whether the skull was removed.
+
+    Args:
+        name: "collection/class/file", such as "hospital-flair/glioma/coronal-07-12.png"; a name
+            that tells no plane is of an axial image.
+    """
+    collection, _, file = name.split("/")
+    contrast = _STRIPPED.get(collection, CONTRASTS.get(collection.split("-")[-1], "mixed"))
+    plane = next((plane for plane in PLANES if file.startswith(plane)), PLANES[0])
+    return contrast, plane, collection in _STRIPPED
 
 
 @cache

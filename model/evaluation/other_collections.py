@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.dataset.collections import Collections, person_of
+from data.dataset.collections import Collections, person_of, style_of
 from model.config import NO_TUMOUR
 from model.inference.classifier import Classifier
 from model.metrics.accuracy import wilson_interval
@@ -39,8 +39,9 @@ def other_collections(classifier: Classifier, report: Collections) -> dict[str, 
     Returns:
         JSON-ready: `images`, `people`; `sets`: collection -> figures of `set_figures`; `mean`: the
         means of these figures over the sets that have them, and `mean_95`, their intervals over
-        people drawn anew within each set; `finding`, the figures of
-        `model.metrics.decisions.finding_figures` over all images.
+        people drawn anew within each set; `styles`: of each `contrast`, `plane` and skull
+        (`stripped` or not) the `images`, `people`, `sensitivity` and `specificity`; `finding`,
+        the figures of `model.metrics.decisions.finding_figures` over all images.
     """
     trust = classifier.trust
     if trust is None:
@@ -66,8 +67,22 @@ def other_collections(classifier: Classifier, report: Collections) -> dict[str, 
         "sets": figures,
         "mean": means(list(figures.values())),
         "mean_95": _mean_intervals(list(sets.values())),
+        "styles": _styles(report.names, rows),
         "finding": finding_figures(probabilities, report.labels, rows["answered"]),
     }
+
+
+def _styles(names: tuple[str, ...], rows: dict[str, NDArray[Any]]) -> list[dict[str, Any]]:
+    """How the pictures of each style are told."""
+    style = [style_of(name) for name in names]
+    found = []
+    for contrast, plane, stripped in sorted(set(style)):
+        there = np.array([one == (contrast, plane, stripped) for one in style])
+        figures = set_figures(**{key: values[there] for key, values in rows.items()})
+        found.append({"contrast": contrast, "plane": plane, "stripped": stripped} | {
+            name: figures[name] for name in ("images", "people", "sensitivity", "specificity")
+        })  # fmt: skip
+    return found
 
 
 def set_figures(

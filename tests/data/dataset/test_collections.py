@@ -17,6 +17,7 @@ from data.dataset.collections import (
     part_of,
     people_of_the_dataset,
     person_of,
+    style_of,
 )
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -94,6 +95,20 @@ def test_the_parts_share_no_image(hospital):
     assert sum(map(len, parts)) == len(found)
     with pytest.raises(ValueError, match="`name` must be one of training, validation, report"):
         found.part("test")
+
+
+@pytest.mark.parametrize(
+    ("name", "style"),
+    [
+        ("lgg-flair/glioma/01-047.jpg", ("FLAIR", "axial", False)),
+        ("hospital-t1c/tumor/coronal-3-1.png", ("T1 with contrast agent", "coronal", False)),
+        ("oasis-t1/notumor/sagittal-0001-1.jpg", ("T1", "sagittal", True)),
+        ("brats-stripped/glioma/00-0.jpg", ("FLAIR", "axial", True)),
+        ("web/tumor/053-b-y106.jpg", ("mixed", "axial", False)),
+    ],
+)
+def test_a_name_tells_how_the_picture_was_taken(name, style):
+    assert style_of(name) == style
 
 
 def test_people_who_are_in_the_dataset_are_in_no_part(tmp_path):

@@ -102,6 +102,11 @@ def test_the_section_tells_each_collection(monkeypatch: pytest.MonkeyPatch) -> N
     low, high = found["mean_95"]["sensitivity"]
     assert 0 < low < 5 / 6 < high <= 1
     assert found["finding"]["answered"] == 0.9
+    web, old = sorted(found["styles"], key=lambda style: style["contrast"], reverse=True)
+    assert (web["contrast"], web["images"], web["people"]) == ("mixed", 6, 6)
+    assert (web["sensitivity"], web["specificity"]) == (pytest.approx(5 / 6), None)
+    assert (old["contrast"], old["plane"], old["stripped"]) == ("T1", "axial", False)
+    assert (old["people"], old["sensitivity"], old["specificity"]) == (2, None, 0.75)
     assert json.loads(json.dumps(found)) == found
 
 
