@@ -87,7 +87,9 @@ class DicomScan(Scan):
         self._options: dict[str, Any] = as_pixel_options(
             header, pixel_keyword=pixels[0], pixel_vr=pixels[1], number_of_frames=self.frames
         )
-        self._file, self._start = io.BytesIO(file.getvalue()), file.tell()
+        content, self._start = file.getvalue(), file.tell()
+        self._file = io.BytesIO(content)
+        self._pixel_bytes = len(content) - self._start  # `getbuffer` would copy the file to count
         self._mosaic = mosaic_of(header, rows, columns) if self.frames == 1 else None
         self._groups = FrameGroups(header)
         if self._mosaic is not None:
@@ -160,7 +162,7 @@ class DicomScan(Scan):
         Raises:
             ImageError: As said.
         """
-        needed, there = self._frame_bytes * (index + 1), len(self._file.getbuffer()) - self._start
+        needed, there = self._frame_bytes * (index + 1), self._pixel_bytes
         if there < needed:
             raise ImageError(
                 f"`file` is a damaged DICOM file: it is truncated. Received: {there:,} bytes of "

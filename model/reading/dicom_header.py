@@ -158,7 +158,7 @@ def open_dataset(content: bytes, most: int = MAX_READS) -> tuple[HeaderFile, UID
     file.seek(132 if content[128:132] == b"DICM" else 0)
     meta = _meta(file)
     if "TransferSyntaxUID" not in meta:
-        meta.TransferSyntaxUID = _guessed_syntax(content[file.tell() :][:6])
+        meta.TransferSyntaxUID = _guessed_syntax(content[file.tell() : file.tell() + 6])
     syntax = UID(meta.TransferSyntaxUID)
     _check_syntax(syntax)
     if syntax == DeflatedExplicitVRLittleEndian:

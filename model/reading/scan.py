@@ -158,6 +158,8 @@ def as_square(
         resized = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)
         pixels = np.asarray(resized, dtype=np.float32)
     side = max(pixels.shape)
+    if pixels.shape == (side, side):
+        return pixels
     square = np.full((side, side), pixels.min(), dtype=np.float32)
     top, left = (side - pixels.shape[0]) // 2, (side - pixels.shape[1]) // 2
     square[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels

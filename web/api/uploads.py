@@ -208,8 +208,11 @@ def _preview(pixels: NDArray[np.float32], side: int, *, quality: int) -> dict[st
     """
     pixels = finite(pixels)
     low, high = (float(value) for value in window(pixels))
-    scaled = (pixels - low) * np.float32(255 / max(high - low, 1e-12))  # float32, as the pixels
-    picture = Image.fromarray(np.rint(np.clip(scaled, 0, 255)).astype(np.uint8))
+    scaled = pixels - low  # float32, as the pixels; worked on in place, for large ones
+    scaled *= np.float32(255 / max(high - low, 1e-12))
+    np.rint(np.clip(scaled, 0, 255, out=scaled), out=scaled)
+    picture = Image.fromarray(scaled.astype(np.uint8))
+    del scaled
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=quality)
