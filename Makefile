@@ -16,6 +16,8 @@ ALSO ?= $(wildcard data/other)
 TRAINING = --data "$(DATA)" --protocol "$(PROTOCOL)" $(if $(OUTLINES),--outlines "$(OUTLINES)") \
   $(if $(ALSO),--also $(ALSO))
 PYTEST_ARGS ?=
+# whole files, so that what the tests of a file share is made once; in order, so that no long one is last
+SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # what `make check` runs: the rooms whose tests take seconds
 FAST := tests/model/metrics tests/model/inference tests/model/reading tests/model/test_preprocessing.py \
   tests/data/dataset tests/web/pages tests/web/model_card tests/web/api/test_openapi.py \
@@ -54,7 +56,7 @@ check: lint types ## lint, types and the fast tests: before every commit
 	$(DEV) -m pytest -m "not slow and not browser" $(FAST)
 
 test: lint types ## lint, types and every test; PYTEST_ARGS='-k name' picks some
-	$(DEV) -m pytest $(PYTEST_ARGS)
+	$(DEV) -m pytest $(or $(PYTEST_ARGS),$(SIDE_BY_SIDE))
 
 lint: $(STAMP_DEV) ## ruff: rules and format
 	$(DEV) -m ruff check .

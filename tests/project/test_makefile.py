@@ -175,6 +175,14 @@ def test_test_is_lint_then_types_then_tests(checkout: Checkout) -> None:
 
 
 @needs_make
+def test_all_tests_run_side_by_side_file_by_file(checkout: Checkout) -> None:
+    checkout.python("python3")
+    assert checkout.make("test").returncode == 0
+    options = "-n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder"
+    assert checkout.calls()[-1] == called(".venv-dev/bin/python", f"-m pytest {options}")
+
+
+@needs_make
 @pytest.mark.parametrize("changed", REQUIREMENTS)
 def test_every_requirements_file_renews_the_development_environment(
     checkout: Checkout, changed: str
