@@ -486,13 +486,15 @@ def test_dark_follows_the_system(open_page: OpenPage, files: dict[str, Path]) ->
     assert page.locator(".card").evaluate(background) == "rgb(16, 23, 27)"
 
 
-@pytest.mark.xfail(strict=False, reason="not yet adapted to the new answers and pages")
 def test_without_javascript(open_page: OpenPage, files: dict[str, Path]) -> None:
     page = open_page("/analyse", java_script_enabled=False)
     expect(page.locator("main button:visible")).to_have_text("Read these files")
     page.locator("#files").set_input_files([str(files["scan.png"]), str(files["head.nii.gz"])])
     page.get_by_role("button", name="Read these files").click()
     expect(page.locator(".card-says")).to_have_text(
-        ["The network saysGlioma", "The network saysPituitary tumor"]
+        [
+            "The network saysTumor: likely. Kind: glioma.",
+            "The network saysTumor: likely. Kind: pituitary tumor.",
+        ]
     )
     assert page.locator(".plain-film").first.evaluate("(image) => image.naturalWidth") == 64

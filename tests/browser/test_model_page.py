@@ -92,14 +92,13 @@ def test_from_the_matrix_to_its_samples(open_page: Callable[..., Page]) -> None:
     expect(page.locator("#s-glioma-01")).to_be_visible()
 
 
-@pytest.mark.xfail(strict=False, reason="not yet adapted to the new answers and pages")
 def test_contents_lead_to_sections_and_follow_the_reader(open_page: Callable[..., Page]) -> None:
     page = open_page("/model", viewport={"width": 1280, "height": 800})
     contents = page.get_by_role("navigation", name="On this page")
-    contents.get_by_role("link", name="How good it is").click()
+    contents.get_by_role("link", name="How good it is on this dataset", exact=True).click()
     expect(page).to_have_url(at("#results"))
     expect(page.locator("#results")).to_be_in_viewport()
-    expect(contents.locator("[aria-current]")).to_have_text("How good it is")
+    expect(contents.locator("[aria-current]")).to_have_text("How good it is on this dataset")
     expect(contents).to_be_in_viewport()  # it sticks
     page.keyboard.press("End")
     expect(contents.locator("[aria-current]")).to_have_text("Licence and citation")
@@ -143,7 +142,6 @@ def test_texts_can_be_read_in_both_themes(open_page: Callable[..., Page], scheme
     assert {name: value for name, value in contrasts.items() if value < 4.5} == {}
 
 
-@pytest.mark.xfail(strict=False, reason="not yet adapted to the new answers and pages")
 def test_every_drawing_has_a_name_or_is_left_to_the_text(open_page: Callable[..., Page]) -> None:
     page = open_page("/model")
     unnamed = page.evaluate("""
@@ -152,7 +150,7 @@ def test_every_drawing_has_a_name_or_is_left_to_the_text(open_page: Callable[...
           !(svg.getAttribute("role") === "img" && svg.querySelector("title")?.textContent)).length
     """)
     assert unnamed == 0
-    expect(page.get_by_role("img")).to_have_count(5)  # network, two curves, two reliabilities
+    expect(page.get_by_role("img")).to_have_count(6)  # network, three curves, two reliabilities
 
 
 def test_a_citation_is_copied(open_page: Callable[..., Page]) -> None:
