@@ -213,7 +213,7 @@ def test_values_of_eight_bytes_are_held_in_four(kind: str, packed: bool) -> None
     rng = np.random.default_rng(0)
     voxels = rng.integers(0, 10**6, (60, 70, 80)).astype(kind)
     image = nibabel.Nifti1Image(voxels, np.eye(4), dtype=voxels.dtype)
-    scan = NiftiScan(gzip.compress(image.to_bytes()) if packed else image.to_bytes())
+    scan = NiftiScan(gzip.compress(image.to_bytes(), 1) if packed else image.to_bytes())
     assert scan._voxels.dtype == np.float32
     pixels = scan.pixels("axial", 79)[:, 5:75].T  # padded to 70 from 60 columns
     assert scan._voxels[:, :, 79].tolist() == voxels[:, :, 79].tolist()

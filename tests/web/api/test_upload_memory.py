@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
+@cache
 def large_volume() -> bytes:
     """Packed to less than half: a whole head at 1 mm, of which one bit in two is noise."""
     voxels = noise(256, 256, 250).astype(np.float32)
