@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from app import StartupError, create_app
 from tests.conftest import StubClassifier
+from tests.patience import LONGEST_WAIT
 from tests.scan_files import png, white_share
 from tests.web.api.test_uploads import PREDICTIONS, post, problem
 from web.service import readiness as readiness_module
@@ -118,7 +119,7 @@ def test_only_named_hosts_are_served_but_for_the_probes(
         assert "Host must be a name of this site" in page.text
         problem(client.get("/api/v1/samples", headers={"Host": host}), 400)
         assert client.get("/healthz", headers={"Host": host}).status_code == 200
-        app.extensions["brain_mri"].readiness.start().join(60)
+        app.extensions["brain_mri"].readiness.start().join(LONGEST_WAIT)
         assert client.get("/readyz", headers={"Host": host}).status_code == 200
 
 
@@ -240,7 +241,7 @@ def test_it_is_ready_once_the_shipped_network_has_read_the_phantom() -> None:
     readiness = app.extensions["brain_mri"].readiness
     first = client.get("/readyz")
     assert first.status_code in (200, 503)  # it has just begun
-    readiness.start().join(60)
+    readiness.start().join(LONGEST_WAIT)
     done = client.get("/readyz")
     assert (done.status_code, done.json) == (200, {"status": "ready"})
     assert done.headers["Cache-Control"] == "no-store"
@@ -258,7 +259,7 @@ def test_until_then_it_says_why_and_tests_once(
             assert problem(response, 503)["detail"] == "The self-test has not ended yet."
             assert response.headers["Retry-After"] == "1"
         assert client.get("/healthz").status_code == 200
-    readiness.start().join(60)
+    readiness.start().join(LONGEST_WAIT)
     assert client.get("/readyz").status_code == 200
     assert classifier.calls == 1
 
@@ -279,7 +280,7 @@ def test_a_failed_self_test_is_never_ready(
     says: str,
 ) -> None:
     monkeypatch.setattr(readiness_module, name, value)
-    web_app.extensions["brain_mri"].readiness.start().join(60)
+    web_app.extensions["brain_mri"].readiness.start().join(LONGEST_WAIT)
     for _ in range(2):
         assert says in problem(client.get("/readyz"), 503)["detail"]
     assert client.get("/healthz").status_code == 200

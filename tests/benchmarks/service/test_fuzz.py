@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.service.fuzz import ROOT, _failure, _figures
+from tests.patience import LONGEST_WAIT
 
 ENDED = """#2	INITED cov: 901 ft: 1000 corp: 20/9Kb exec/s: 0 rss: 99Mb
 #4096	pulse  cov: 950 ft: 1200 corp: 40/9Kb lim: 100 exec/s: 100 rss: 101Mb
@@ -63,7 +64,7 @@ def test_a_short_run_reports_what_it_did(tmp_path: Path) -> None:
         "--report",
         str(report),
     ]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=LONGEST_WAIT)
     found = json.loads(report.read_text(encoding="utf-8"))
     assert found["failures"] == []
     assert found["executions"] > 20

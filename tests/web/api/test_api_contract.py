@@ -12,6 +12,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from app import create_app
 from tests.conftest import StubClassifier
+from tests.patience import LONGEST_WAIT
 from tests.scan_files import nifti
 
 REFUSALS = [400, 404, 405, 413, 415, 422]  # 413 also stands for too many files
@@ -19,7 +20,7 @@ config = schemathesis.Config.from_dict(
     {"seed": 1, "checks": {"negative_data_rejection": {"expected-statuses": REFUSALS}}}
 )
 app = create_app({"WARM_UP": "0", "LOG_LEVEL": "ERROR", "RATE_LIMIT": "off"}, StubClassifier())
-app.extensions["brain_mri"].readiness.start().join(60)  # /readyz answers 503 until then
+app.extensions["brain_mri"].readiness.start().join(LONGEST_WAIT)  # /readyz answers 503 until then
 schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app, config=config)
 VOLUME = nifti(np.arange(60, dtype=np.int16).reshape(3, 4, 5))
 # No schema says which bytes are an image, nor which slices it has: any bytes are right by it.

@@ -15,6 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from PIL import Image
 from werkzeug.test import TestResponse
 
+from tests.patience import LONGEST_WAIT
 from tests.scan_files import dicom
 from web.api.schemas import SamplesQuery
 from web.pages.api_page import entries, schema_type, ticked
@@ -74,7 +75,7 @@ def test_it_lists_every_route_of_the_api(web_app: Flask, document: dict[str, Any
 def test_each_route_answers_as_it_says(
     web_app: Flask, client: FlaskClient, document: dict[str, Any]
 ) -> None:
-    web_app.extensions["brain_mri"].readiness.start().join(60)
+    web_app.extensions["brain_mri"].readiness.start().join(LONGEST_WAIT)
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             response = ask(client, method, path)
