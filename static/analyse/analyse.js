@@ -2,7 +2,7 @@
 
 import { Card } from "./card.js";
 import { drawRows, offer, toCsv, toJson } from "./results-table.js";
-import { listen } from "./intake.js";
+import { isStudy, listen } from "./intake.js";
 import { Job } from "./job.js";
 import { print } from "./report-sheet.js";
 import { sentence } from "./answer-text.js";
@@ -17,12 +17,18 @@ const buttons = { cancel: document.getElementById("cancel-all"), clear: document
 const queue = new Queue(2);
 const urls = { predictions: page.dataset.predictionsUrl, slices: page.dataset.slicesUrl };
 const limit = Number(page.dataset.maxBytes);
+const settings = { queue, urls, limit };
+let study = null;
 let cards = [];
 
 const jobs = () => cards.map((card) => card.job);
 const sameFile = (a, b) => a.name === b.name && a.size === b.size && a.lastModified === b.lastModified;
 
 function take(files, truths = []) {
+  if (isStudy(files)) {
+    takeStudy(files);
+    return;
+  }
   const fresh = files.filter((file, place) =>
     !jobs().some((job) => sameFile(job.file, file)) && files.findIndex((other) => sameFile(other, file)) === place);
   complain(fresh.length < files.length ? say("already_here") : "");
@@ -32,8 +38,22 @@ function take(files, truths = []) {
   for (const card of added) run(card);
 }
 
-function add(file, truth) {
-  const job = new Job(file, { queue, urls, limit, truth, changed: () => { card.draw(); draw(); } });
+/** Takes a folder or an archive; what that needs is loaded now. */
+async function takeStudy(files) {
+  try {
+    const { Study } = await import("./study.js");
+    study ??= new Study({ root: document.getElementById("study"), url: page.dataset.studiesUrl, settings, take, show: (make) => run(show(make)) });
+  } catch {
+    complain(say("not_reached"));
+    return;
+  }
+  await study.take(files);
+}
+
+const add = (file, truth) => show((changed) => new Job(file, { ...settings, truth, changed }));
+
+function show(make) {
+  const job = make(() => { card.draw(); draw(); });
   const card = new Card(job, {
     cancel: () => job.cancel(),
     retry: () => run(card),
@@ -86,7 +106,7 @@ function complain(text) {
   note.textContent = text;
 }
 
-listen({ form: document.getElementById("drop"), sample: document.getElementById("sample"), samplesUrl: page.dataset.samplesUrl, take, complain });
+listen({ form: document.getElementById("drop"), sample: document.getElementById("sample"), samplesUrl: page.dataset.samplesUrl, take, takeFolder: takeStudy, complain });
 buttons.cancel.addEventListener("click", () => { for (const job of jobs()) job.cancel(); });
 buttons.clear.addEventListener("click", () => { for (const card of [...cards]) remove(card); });
 offer(document.getElementById("csv"), "text/csv", () => toCsv(jobs()));

@@ -69,6 +69,7 @@ export class Card {
     this.#button("retry", state === "cancelled" || error?.again);
     field.body.hidden = !answer;
     if (answer && answer !== this.#answered) this.#show(answer);
+    if (this.job.seriesAnswer && field.series.hidden) this.job.draw(field, (text) => this.act.announce(text));
     if (this.#volume) this.#volume.draw();
   }
 
@@ -80,9 +81,9 @@ export class Card {
 
   #stage(name, share) {
     const { stage, progress } = this.field;
-    const sending = name === "sending" && share < 1;
-    stage.textContent = sending ? say("stage_sending", { share: percent(share) }) : say(name === "waiting" ? "stage_waiting" : "stage_reading");
-    if (sending) progress.value = share;
+    const known = name === "series" || (name === "sending" && share < 1);
+    stage.textContent = known ? say(`stage_${name}`, { share: percent(share) }) : say(name === "waiting" ? "stage_waiting" : "stage_reading");
+    if (known) progress.value = share;
     else progress.removeAttribute("value");
   }
 
@@ -105,7 +106,7 @@ export class Card {
     this.#viewer
       .show({ src: dataUrl(answer.preview), width, height, alt: [this.job.file.name, placeOf(answer)].filter(Boolean).join(", ") })
       .then(() => this.#explain(this.#viewer.explained));
-    if (answer.slices > 1 && !this.#volume) {
+    if (answer.slices > 1 && !this.#volume && (!this.job.series || this.job.seriesAnswer)) {
       field.volume.hidden = false;
       this.#volume = new Volume(field.volume, this.job, this.root.id, (text) => this.act.announce(text));
     }

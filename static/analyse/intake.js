@@ -1,19 +1,28 @@
-// The ways in: the file button, the phone's photos, drag and drop, paste, and an image of the gallery.
+// The ways in: the file button, the phone's photos, folders, drag and drop, paste, and an image of the gallery.
 
 import { say } from "../shared/translate.js";
 
 const carriesFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
 
-/** Calls `take(files, truths)` for each lot of files; `complain(text)` where there is none to be had. */
-export function listen({ form, sample, samplesUrl, take, complain }) {
+const LOOSE = 3; // files that may be DICOM and are taken for pictures of their own
+const NO_PICTURE = /^[^.]*$|^[\d.]+$|\.(dcm|dicom|ima)$/i;
+
+export const isZip = ({ name }) => /\.zip$/i.test(name);
+
+/** Whether files are a study, and not pictures of their own: an archive, or many without pictures. */
+export const isStudy = (files) =>
+  files.some(isZip) || (files.length > LOOSE && files.every(({ name }) => NO_PICTURE.test(name)));
+
+/** Calls `take(files, truths)` for each lot of files, `takeFolder(files)` for those of folders; `complain(text)` where there is none to be had. */
+export function listen({ form, sample, samplesUrl, take, takeFolder, complain }) {
   for (const input of form.querySelectorAll("input[type=file]")) {
     input.addEventListener("change", () => {
-      take([...input.files]);
+      (input.webkitdirectory ? takeFolder : take)([...input.files]);
       input.value = ""; // so that the same file can be chosen again
     });
   }
   form.addEventListener("submit", (event) => event.preventDefault()); // for browsers without scripting queries
-  listenToDrops(form, take, complain);
+  listenToDrops(form, { take, takeFolder, complain });
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
     if (!files.length) return;
@@ -32,7 +41,7 @@ export function listen({ form, sample, samplesUrl, take, complain }) {
   });
 }
 
-function listenToDrops(form, take, complain) {
+function listenToDrops(form, { take, takeFolder, complain }) {
   let depth = 0; // each element that is entered before the last one is left counts
   const over = (step) => {
     depth = Math.max(depth + step, 0);
@@ -45,11 +54,26 @@ function listenToDrops(form, take, complain) {
     if (!carriesFiles(event)) return;
     event.preventDefault();
     over(-depth);
-    const folders = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()?.isDirectory ?? false);
-    const files = [...event.dataTransfer.files].filter((_, place) => !folders[place]);
-    if (folders.includes(true)) complain(say("no_folders"));
+    const folders = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry?.isDirectory);
+    const names = folders.map(({ name }) => name);
+    const files = [...event.dataTransfer.files].filter(({ name }) => !names.includes(name));
     if (files.length) take(files);
+    if (folders.length) gather(folders).then(takeFolder, () => complain(say("no_folders")));
   });
+}
+
+/** The files of folders, and of all folders in them. */
+async function gather(folders) {
+  const found = [];
+  for (const entry of folders) {
+    if (entry.isFile) {
+      found.push(await new Promise((resolve, reject) => { entry.file(resolve, reject); }));
+      continue;
+    }
+    const reader = entry.createReader();
+    for (let some; (some = await new Promise((resolve, reject) => { reader.readEntries(resolve, reject); })).length;) found.push(...await gather(some));
+  }
+  return found;
 }
 
 let shown = []; // ids of the samples that were tried, so that the next one is another

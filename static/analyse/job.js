@@ -40,15 +40,20 @@ export class Job {
 
   /** Reads the file for the first time, or once more after a failure. */
   async start(tell) {
+    await this.attempt(tell, async (told) => {
+      if (this.file.size + ROOM > this.limit) {
+        throw new SendError(say("file_too_large"), say("file_too_large_why", { mebibytes: Math.floor(this.limit / 2 ** 20) }));
+      }
+      await this.read({}, told);
+    });
+  }
+
+  /** Does something that ends in "done", "failed" or "cancelled". */
+  async attempt(tell, act) {
     this.error = null;
     this.#set("waiting");
-    if (this.file.size + ROOM > this.limit) {
-      this.error = new SendError(say("file_too_large"), say("file_too_large_why", { mebibytes: Math.floor(this.limit / 2 ** 20) }));
-      this.#set("failed");
-      return;
-    }
     try {
-      await this.read({}, { ...tell, stage: (name, share) => { this.#set(name); tell.stage(name, share); } });
+      await act({ ...tell, stage: (name, share) => { this.#set(name); tell.stage(name, share); } });
       this.#set("done");
     } catch (error) {
       this.error = error;
@@ -59,12 +64,23 @@ export class Job {
 
   /** Reads one slice, with its heat map and its picture; it becomes the answer that is shown. */
   async read(place, tell = {}) {
-    const found = await this.#ask(this.urls.predictions, { ...place, explain: true, preview: true }, tell);
-    [this.answer] = found.predictions;
+    const { query, files } = await this.sent(place);
+    const found = await this.ask(this.urls.predictions, { ...query, explain: true, preview: true }, tell, files);
+    this.answer = this.placed(found.predictions[0], place.slice);
     this.model = found.model;
-    this.#keep(this.answer);
+    this.keep(this.answer);
     this.changed(this);
     return this.answer;
+  }
+
+  /** What is sent for a slice: parameters, and files. */
+  sent(place) {
+    return { query: place, files: [this.file] };
+  }
+
+  /** The API's answer with the place of its slice. */
+  placed(answer) {
+    return answer;
   }
 
   /**
@@ -81,8 +97,8 @@ export class Job {
       const known = Array.from({ length: last - first + 1 }, (_, k) => this.#read.has(`${plane} ${first + k}`));
       tell.read?.(first);
       if (known.every(Boolean)) continue;
-      const found = await this.#ask(this.urls.predictions, { ...(plane && { plane }), slice: `${first}-${last}` }, tell);
-      for (const answer of found.predictions) this.#keep(answer);
+      const found = await this.ask(this.urls.predictions, { ...(plane && { plane }), slice: `${first}-${last}` }, tell);
+      for (const answer of found.predictions) this.keep(answer);
     }
     this.changed(this);
   }
@@ -93,7 +109,8 @@ export class Job {
     const key = `${plane} ${slice} ${name ?? label}`;
     if (!this.#heat.has(key)) {
       const place = { ...(plane && { plane }), ...(slice !== null && { slice }) };
-      const found = await this.#ask(this.urls.predictions, { ...place, explain: true, explain_class: name ?? label }, tell);
+      const { query, files } = await this.sent(place);
+      const found = await this.ask(this.urls.predictions, { ...query, explain: true, explain_class: name ?? label }, tell, files);
       this.#heat.set(key, found.predictions[0].explanation);
     }
     return this.#heat.get(key);
@@ -102,7 +119,7 @@ export class Job {
   /** Small pictures of every slice of a plane: the API's answer, asked for once. */
   slices(plane, tell = {}) {
     if (!this.#slices.has(plane)) {
-      const found = this.#ask(this.urls.slices, plane ? { plane } : {}, tell);
+      const found = this.ask(this.urls.slices, plane ? { plane } : {}, tell);
       found.catch(() => this.#slices.delete(plane));
       this.#slices.set(plane, found);
     }
@@ -114,20 +131,21 @@ export class Job {
     for (const controller of this.#running) controller.abort();
   }
 
-  async #ask(url, query, tell) {
+  async ask(url, query, tell, files = [this.file]) {
     const controller = new AbortController();
     const { signal } = controller;
     this.#running.add(controller);
     this.changed(this);
     try {
-      return await this.queue.run(() => send(`${url}?${new URLSearchParams(query)}`, this.file, { ...tell, signal }), signal);
+      return await this.queue.run(() => send(`${url}?${new URLSearchParams(query)}`, files, { ...tell, signal }), signal);
     } finally {
       this.#running.delete(controller);
       this.changed(this);
     }
   }
 
-  #keep(answer) {
+  /** Remembers an answer. */
+  keep(answer) {
     const { plane, slice, explanation } = answer;
     this.#read.set(`${plane} ${slice}`, answer);
     if (explanation) this.#heat.set(`${plane} ${slice} ${explanation.class}`, explanation);

@@ -1,4 +1,4 @@
-// The probability of each class by slice: four lines, each with a colour and a dash of its own.
+// The probability of a tumor by slice as an area, and of each class as a line with a dash of its own.
 
 import { percent, say } from "../shared/translate.js";
 import { titles } from "./answer-text.js";
@@ -39,6 +39,7 @@ export class Plot {
     for (const item of this.key.querySelectorAll("[data-class]")) {
       item.querySelector("[data-field=value]").textContent = percent(here.probabilities[item.dataset.class]);
     }
+    this.key.querySelector("[data-field=tumor]").textContent = percent(here.tumor_probability);
     this.key.querySelector(".plot-unsure").toggleAttribute("data-here", here.abstained);
   }
 
@@ -61,14 +62,13 @@ export class Plot {
       const [from, to] = [Math.max(x(slice) - half, LEFT), Math.min(x(slice) + half, width - RIGHT)];
       return create("rect", { class: "plot-doubt", x: from, y: y(0) + 4, width: to - from, height: DOUBT });
     });
-    const curves = names.map((name) => create("polyline", {
-      class: `line-${name}`,
-      points: answers.map((answer) => `${x(answer.slice).toFixed(1)},${y(answer.probabilities[name]).toFixed(1)}`).join(" "),
-    }));
+    const along = (share) => answers.map((answer) => `${x(answer.slice).toFixed(1)},${y(share(answer)).toFixed(1)}`).join(" ");
+    const tumor = create("polygon", { class: "plot-tumor", points: `${x(0)},${y(0)} ${along((answer) => answer.tumor_probability)} ${x(answers.length - 1)},${y(0)}` });
+    const curves = names.map((name) => create("polyline", { class: `line-${name}`, points: along((answer) => answer.probabilities[name]) }));
     const cursor = create("line", { class: "plot-cursor", x1: x(this.#slice), x2: x(this.#slice), y1: TOP - 4, y2: y(0) + DOUBT + 6 });
     this.lines.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     this.lines.setAttribute("aria-label", this.said);
-    this.lines.replaceChildren(...scale, ...ends, ...doubts, ...curves, cursor);
+    this.lines.replaceChildren(tumor, ...scale, ...ends, ...doubts, ...curves, cursor);
   }
 
   /** How many slices each answer has, and in how many the network can't tell. */

@@ -1,4 +1,4 @@
-// Sends one file to the API: how far it is, patience while a free host wakes up, and a way to stop.
+// Sends files to the API: how far it is, patience while a free host wakes up, and a way to stop.
 
 import { gaveUp, pause, sleep } from "../shared/retry.js";
 import { say } from "../shared/translate.js";
@@ -19,13 +19,13 @@ export class SendError extends Error {
 }
 
 /**
- * POSTs a file as multipart `file` and gives the JSON of the answer.
+ * POSTs files as multipart `file` and gives the JSON of the answer.
  * `stage` hears ("sending", share) and ("reading"); `waking` hears a sentence, or null when it is over.
  * Throws a SendError, or the signal's reason.
  */
-export async function send(url, file, { signal, stage = () => {}, waking = () => {} }) {
+export async function send(url, files, { signal, stage = () => {}, waking = () => {} }) {
   for (let tries = 0; ; tries += 1) {
-    const request = await once(url, file, { signal, stage, waking });
+    const request = await once(url, files, { signal, stage, waking });
     const seconds = pause(request.status, request.getResponseHeader("Retry-After"), tries);
     if (seconds === null) return read(request);
     waking(say(request.status === 429 ? "limited_again" : "waking_again", { seconds }));
@@ -34,7 +34,7 @@ export async function send(url, file, { signal, stage = () => {}, waking = () =>
   }
 }
 
-function once(url, file, { signal, stage, waking }) {
+function once(url, files, { signal, stage, waking }) {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const request = new XMLHttpRequest(); // fetch does not tell how much of a body is sent
@@ -63,7 +63,7 @@ function once(url, file, { signal, stage, waking }) {
     request.addEventListener("abort", end(() => reject(signal.reason)));
     signal.addEventListener("abort", () => request.abort(), { once: true });
     const body = new FormData();
-    body.append("file", file, file.name);
+    for (const file of files) body.append("file", file, file.name);
     stage("sending", 0);
     news();
     request.send(body);

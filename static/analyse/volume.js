@@ -37,7 +37,9 @@ export class Volume {
     this.field["volume-stop"].hidden = !busy;
     this.field["volume-progress"].hidden = !busy;
     this.root.querySelector("[data-act=read]").textContent = say("read_slice", { slice: this.#slice });
-    this.root.querySelector("[data-act=read-all]").textContent = say("read_all", { count: this.#count });
+    const all = this.root.querySelector("[data-act=read-all]");
+    all.textContent = say("read_all", { count: this.#count });
+    all.hidden = Boolean(this.job.series); // of which every slice has been read
   }
 
   #listen() {

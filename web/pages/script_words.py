@@ -80,7 +80,14 @@ WORDS: dict[str, LazyString] = {
     "place_bottom_left": _l("bottom left"),
     "place_bottom": _l("bottom"),
     "place_bottom_right": _l("bottom right"),
-    # the page for one's own images
+    # waiting for the server
+    "asked_again": _l("The server is busy. It is asked again in %(seconds)s seconds."),
+    "too_many": _l("This address has asked for too much. Please try again in a minute."),
+    "too_busy": _l("The server is busy. Please try again in a moment."),
+}
+"""Of every page."""
+
+ANALYSE_WORDS: dict[str, LazyString] = {
     "analyse_said": _l("the network says: %(verdict)s"),
     "slice_place": _l("%(plane)s %(slice)s (0–%(last)s)"),
     "size_bytes": _l("%(size)s bytes"),
@@ -99,9 +106,6 @@ WORDS: dict[str, LazyString] = {
     "limited_again": _l(
         "This address has asked for a lot lately. The file is sent again in %(seconds)s seconds."
     ),
-    "asked_again": _l("The server is busy. It is asked again in %(seconds)s seconds."),
-    "too_many": _l("This address has asked for too much. Please try again in a minute."),
-    "too_busy": _l("The server is busy. Please try again in a moment."),
     "not_reached": _l("The server cannot be reached."),
     "not_reached_why": _l("The connection broke off before an answer came."),
     "file_damaged": _l("This file cannot be read."),
@@ -128,10 +132,53 @@ WORDS: dict[str, LazyString] = {
     "plot_said": _l(
         "Slices by answer: %(counts)s; in %(unsure)s of %(count)s the network can't tell."
     ),
+    # a study
+    "stage_series": _l("Reading the series, %(share)s"),
+    "study_sorting": _l("Sorting out the files …"),
+    "study_empty": _l("There is no file in it."),
+    "study_too_many": _l("These are too many files. Choose the folder of fewer series."),
+    "study_damaged": _l("This archive cannot be read. Unpack it and choose its folder."),
+    "study_none": _l("No series is a brain MRI as far as its header tells."),
+    "study_only": _l("Opened: the only series that is a brain MRI as far as its header tells."),
+    "study_best": _l("Opened: T1 after a contrast agent, which the network reads best."),
+    "study_rest": _l(
+        "Opened: what suits the network best of what there is. No long series is T1 after a "
+        "contrast agent."
+    ),
+    "study_slices": _l("%(count)s slices"),
+    "study_repeats": _l("%(count)s more at the same places"),
+    "study_left": _l("Files that are no readable DICOM and were left out: %(count)s."),
+    "study_open": _l("Read it"),
+    "study_opened": _l("Opened"),
+    "unfit_modality": _l("Not answered: no MRI."),
+    "unfit_secondary_capture": _l("Not answered: a picture of a screen."),
+    "unfit_body_part": _l("Not answered: another part of the body."),
+    "unfit_localizer": _l("Not answered: a localizer."),
+    "unfit_map": _l("Not answered: computed from other pictures."),
+    "plane_oblique": _l("oblique"),
+    "contrast_t1c": _l("T1 with contrast agent"),
+    "contrast_flair": _l("FLAIR"),
+    "contrast_t2": _l("T2"),
+    "contrast_t1": _l("T1"),
+    "contrast_pd": _l("proton density"),
+    "contrast_diffusion": _l("diffusion"),
+    "contrast_susceptibility": _l("susceptibility"),
+    "contrast_angiography": _l("angiography"),
+    "contrast_perfusion": _l("perfusion"),
+    "contrast_unknown": _l("contrast not told"),
+    "series_tumor": _l("Tumor seen"),
+    "series_none": _l("No tumor seen"),
+    "series_open": _l("Cannot tell"),
+    "series_neighbors": _l("In %(count)s neighboring slices: %(first)s to %(last)s."),
+    "series_needed": _l("The answer is a tumor from %(needed)s on."),
+    "series_none_why": _l("In none of %(count)s slices."),
+    "series_few": _l("Only %(brain)s of %(count)s slices look like a brain MRI."),
     "heat_for": _l("Where the evidence for %(class)s lies"),
 }
+"""Of the page for one's own images alone."""
 
 
-def script_words() -> dict[str, str]:
-    """Every word, translated."""
-    return {key: str(text) for key, text in WORDS.items()}
+def script_words(*, analyse: bool = False) -> dict[str, str]:
+    """Every word that a page's scripts need, translated."""
+    words = WORDS | ANALYSE_WORDS if analyse else WORDS
+    return {key: str(text) for key, text in words.items()}
