@@ -15,6 +15,10 @@ from PIL import Image, ImageFilter
 from model.config import IMAGE_SIZE
 
 _CLOSING = 5  # pixels at half size: bridges the dark skull between scalp and brain
+_SMALLEST_BOX = 0.02  # of the picture: no head
+_FULLNESS = 0.08  # of a box, at least, is brighter than air: less is a frame of lines
+_WHOLE = 0.95  # of either side, from which on a box is the picture itself
+_ROOM = 0.04  # of a box's sides
 
 Mask = NDArray[np.bool_]
 
@@ -46,6 +50,49 @@ def head_mask(image: NDArray[np.float32]) -> Mask:
     closed = bright.filter(ImageFilter.MaxFilter(_CLOSING)).filter(ImageFilter.MinFilter(_CLOSING))
     head = filled(largest_region(np.asarray(closed) > 0))
     return head.repeat(2, axis=0).repeat(2, axis=1)
+
+
+def head_box(image: NDArray[np.float32]) -> tuple[float, float, float, float] | None:
+    """A box around one head in a picture that shows more than it: panels, a viewer's window.
+
+    The largest box of a region brighter than air that is neither a thin frame nor nearly the
+    picture; with a little room around it.
+
+    Args:
+        image: float32 (224, 224, 1) in [0, 1].
+
+    Returns:
+        Left, top, right and bottom, as shares of the picture's sides; None where there is none.
+    """
+    grey = Image.fromarray(np.rint(image[:, :, 0] * 255).astype(np.uint8)).reduce(2)
+    small = np.asarray(grey)  # (112, 112)
+    if small.min() == small.max():
+        return None
+    bright = small > otsu_level(small) / 2
+    labels = np.where(bright, regions(bright), -1)
+    side = len(small)
+    best, largest = None, _SMALLEST_BOX * small.size
+    for label, pixels in zip(*np.unique(labels[bright], return_counts=True), strict=True):
+        if pixels < _FULLNESS * largest:
+            continue
+        rows, columns = (np.flatnonzero((labels == label).any(axis=axis)) for axis in (1, 0))
+        left, top, right, bottom = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+        area = (right - left) * (bottom - top)
+        whole = min(right - left, bottom - top) > _WHOLE * side
+        if area > largest and pixels >= _FULLNESS * area and not whole:
+            best, largest = (left, top, right, bottom), area
+    return None if best is None else _with_room(best, side)
+
+
+def _with_room(box: tuple[int, int, int, int], side: int) -> tuple[float, float, float, float]:
+    left, top, right, bottom = box
+    across, down = _ROOM * (right - left), _ROOM * (bottom - top)
+    return (
+        max(0.0, float(left - across) / side),
+        max(0.0, float(top - down) / side),
+        min(1.0, float(right + across) / side),
+        min(1.0, float(bottom + down) / side),
+    )
 
 
 def mask_outside(heat: NDArray[np.float32], head: Mask) -> NDArray[np.float32]:

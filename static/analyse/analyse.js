@@ -59,6 +59,7 @@ function show(make) {
     retry: () => run(card),
     remove: () => remove(card),
     report: () => print(job),
+    crop: (file) => { take([file]); cards.at(-1).field.name.focus(); },
     announce: (text) => announce(job, text),
   });
   cards.push(card);

@@ -13,9 +13,10 @@ export class Card {
   #answered = null; // the answer that is drawn
   #viewer = null;
   #volume = null;
+  #crop = null;
   #asked = 0; // counts wishes for heat maps, so that a late one does not replace a newer one
 
-  /** `act` has a function for each button: cancel, retry, remove, report; and announce. */
+  /** `act` has a function for each button: cancel, retry, remove, report, crop; and announce. */
   constructor(job, act) {
     this.job = job;
     this.act = act;
@@ -32,6 +33,7 @@ export class Card {
       button.addEventListener("click", () => act[button.dataset.act](this));
     }
     this.scan = scan;
+    this.field.crop.addEventListener("toggle", () => this.#openCrop());
     scan.addEventListener("explain", ({ detail }) => this.#explain(detail));
   }
 
@@ -101,6 +103,8 @@ export class Card {
     field.picture.textContent = `${answer.preview.width} × ${answer.preview.height}`;
     field["truth-row"].hidden = !this.job.truth;
     field.truth.textContent = titles[this.job.truth] ?? "";
+    field.crop.hidden = !answer.crop || Boolean(this.job.series);
+    field.crop.open = !field.crop.hidden && Boolean(answer.doubt); // else it may be no brain at all
     this.#viewer ??= new ScanViewer(this.scan);
     const { width, height } = answer.preview;
     this.#viewer
@@ -110,6 +114,13 @@ export class Card {
       field.volume.hidden = false;
       this.#volume = new Volume(field.volume, this.job, this.root.id, (text) => this.act.announce(text));
     }
+  }
+
+  /** Shows the frame to crop by; what that needs is loaded now. */
+  async #openCrop() {
+    if (!this.field.crop.open) return;
+    this.#crop ??= import("./crop.js").then(({ Crop }) => new Crop(this.field, this.job, this.act.crop));
+    await this.#crop.catch(() => { this.#crop = null; this.act.announce(say("not_reached")); });
   }
 
   async #explain({ on, class: name }) {

@@ -37,8 +37,9 @@ export function detailOf({ finding, prediction_set: members }) {
 }
 
 /** Why the network abstains; "" where it does not. */
-export function reasonOf({ abstained, in_distribution: isMri, prediction_set: members }) {
+export function reasonOf({ abstained, doubt, in_distribution: isMri, prediction_set: members }) {
   if (!abstained) return "";
+  if (doubt) return say(`doubt_${doubt.replace("-", "_")}`); // of uploaded files alone
   if (!isMri) return say("not_a_brain");
   return say("undecided", { kind: say(`kind_${members.find((name) => name !== "notumor")}`) });
 }

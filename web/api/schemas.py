@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate
 
 from model.config import CLASS_NAMES
-from model.inference.answer_text import KINDS
+from model.inference.answer_text import DOUBTS, KINDS
 from model.inference.trust import NO_TUMOR, TUMOR
 from model.reading.contrast import NAMES, SOURCES
 from model.reading.scan import PLANES
@@ -263,6 +263,20 @@ class UploadedAnswerSchema(AnswerSchema):
     plane = fields.String(allow_none=True, metadata=_said("Plane of a volume's slice, else null."))
     slice = fields.Integer(allow_none=True, metadata=_said("Number of the slice, else null."))
     slices = fields.Integer(metadata=_said("Slices that the file has in this plane."))
+    doubt = fields.String(
+        allow_none=True, validate=validate.OneOf(tuple(DOUBTS)),
+        metadata=_said(
+            "What the file says of itself, or how its picture is framed, that makes it no brain "
+            "MRI of one head; null without."
+        ),
+    )  # fmt: skip
+    crop = fields.List(
+        fields.Float(validate=validate.Range(0, 1)), allow_none=True,
+        metadata=_said(
+            "For a single picture that does not look like one head, where one may be in it: left, "
+            "top, right and bottom, as shares of its sides. Else null."
+        ),
+    )  # fmt: skip
     preview = fields.Nested(PreviewSchema, metadata=_said("The picture, if asked for."))
 
 

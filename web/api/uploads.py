@@ -19,12 +19,14 @@ from PIL import Image
 from werkzeug.datastructures import FileStorage
 
 from model.inference.answer_text import N_
+from model.inference.classifier import Prediction
+from model.inference.head_mask import head_box
 from model.preprocessing import finite, prepare, window
 from model.reading.errors import ImageError
 from model.reading.open_scan import has_slices, read_scan
 from model.reading.pairs import VOXELS_ALONE, is_voxels, joined
 from model.reading.scan import Scan
-from web.api.answers import model_fields, prediction_fields
+from web.api.answers import DECIMALS, model_fields, prediction_fields
 from web.api.schemas import PlaneQuery, PredictionsQuery, load_query
 from web.http.errors import problem
 from web.service.state import current_state, place
@@ -36,6 +38,8 @@ MAX_PICTURES = 64
 PREVIEW_SIDE = 512
 THUMBNAIL_SIDE = 96
 MAX_NAME = 255
+MIDDLE = (0.2, 0.2, 0.8, 0.8)
+"""The crop that is suggested where no head is found."""
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 ERRORS = {  # by the kind of a `model.preprocessing.ImageError`: status and title
@@ -157,6 +161,7 @@ def _answers(name: str, content: bytes, query: dict[str, Any]) -> list[dict[str,
     ) -> dict[str, Any]:
         found = run(image, explain=query["explain"], explain_class=query["explain_class"])
         found = found.doubted(doubt)
+        about |= {"doubt": found.doubt, "crop": _crop(image, found, about["slices"])}
         return {"filename": name, **prediction_fields(found), **about}
 
     with current_state().reading.turn(content):
@@ -168,6 +173,13 @@ def _answers(name: str, content: bytes, query: dict[str, Any]) -> list[dict[str,
         ((image, about),), doubt = _prepared(scan, query), scan.doubt
         del scan
     return [entry(image, about, doubt)]
+
+
+def _crop(image: NDArray[np.float32], found: Prediction, slices: int) -> list[float] | None:
+    """Where one head may be in a single picture that does not look like one."""
+    if found.in_distribution or slices > 1 or found.doubt not in (None, "shape", "panels"):
+        return None
+    return [round(share, DECIMALS) for share in head_box(image) or MIDDLE]
 
 
 def _prepared(

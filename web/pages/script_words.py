@@ -132,6 +132,13 @@ ANALYSE_WORDS: dict[str, LazyString] = {
     "plot_said": _l(
         "Slices by answer: %(counts)s; in %(unsure)s of %(count)s the network can't tell."
     ),
+    **{f"doubt_{name.replace('-', '_')}": _l(text) for name, text in answer_text.DOUBTS.items()},
+    # cropping a picture
+    "crop_said": _l(
+        "The frame starts %(left)s from the left and %(top)s from the top; it is %(width)s wide "
+        "and %(height)s high."
+    ),
+    "crop_name": _l("cropped"),
     # a study
     "stage_series": _l("Reading the series, %(share)s"),
     "study_sorting": _l("Sorting out the files …"),

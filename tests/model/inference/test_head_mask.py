@@ -12,6 +12,7 @@ from scipy import ndimage
 from data.phantoms import make_phantom
 from model.inference.head_mask import (
     filled,
+    head_box,
     head_mask,
     largest_region,
     mask_outside,
@@ -117,3 +118,33 @@ def test_the_module_needs_numpy_and_pillow_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def box_of(mask: np.ndarray) -> list[float]:
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return [columns[0] / 224, rows[0] / 224, (columns[-1] + 1) / 224, (rows[-1] + 1) / 224]
+
+
+def test_the_box_lies_around_the_larger_head_of_two() -> None:
+    small, large = ellipse(112, 50, 70, 40), ellipse(112, 160, 80, 50)
+    scalp = large & ~ellipse(112, 160, 70, 42)
+    found = head_box(drawn((small, 0.6), (scalp, 0.9), (ellipse(112, 160, 60, 34), 0.6)))
+    assert found == pytest.approx(box_of(large), abs=0.05)
+
+
+def test_the_box_passes_over_a_viewers_window_its_lines_and_its_text() -> None:
+    window = np.ones((224, 224), bool)
+    window[30:, 40:] = False  # light bars at the top and at the left
+    line = np.zeros((224, 224), bool)
+    line[40:210, 50:214] = True
+    line[42:208, 52:212] = False
+    text = np.zeros((224, 224), bool)
+    text[46:54, 56:100:3] = True
+    head = ellipse(130, 130, 60, 48)
+    found = head_box(drawn((window, 0.9), (line, 0.8), (text, 1.0), (head, 0.7)))
+    assert found == pytest.approx(box_of(head), abs=0.05)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_there_is_no_box_in_a_flat_picture(share: float) -> None:
+    assert head_box(np.full((224, 224, 1), share, np.float32)) is None

@@ -71,9 +71,24 @@ def test_a_picture_is_answered_in_the_contracts_form(client: FlaskClient) -> Non
         "tumor_probability": 1 - 0.0833, "kind": "glioma",
         "filename": "scan.png", "label": "glioma", "confidence": 0.75, "abstained": False,
         "reason": None, "explanation": None, "plane": None, "slice": None, "slices": 1,
+        "doubt": None, "crop": None,
         "milliseconds": 12.5, "prediction_set": ["glioma"], "in_distribution": True,
     }  # fmt: skip
     assert {name: entry[name] for name in expected} == expected
+
+
+def test_a_picture_of_two_heads_comes_with_a_box_around_one(client: FlaskClient) -> None:
+    panels = np.zeros((200, 400), np.uint8)
+    panels[40:160, 40:160] = panels[60:140, 260:340] = 255
+    response = post(
+        client, PREDICTIONS, ("panels.png", png(panels)), ("cut.png", png(panels[:, :200]))
+    )
+    assert response.json is not None
+    entry, cut = response.json["predictions"]
+    valid(schemas.UploadedAnswerSchema(), entry)
+    assert (entry["doubt"], entry["in_distribution"]) == ("shape", False)
+    assert entry["crop"] == pytest.approx([0.088, 0.176, 0.412, 0.824], abs=0.02)
+    assert (cut["doubt"], cut["crop"], cut["in_distribution"]) == (None, None, True)
 
 
 def test_a_heat_map_and_a_preview_come_when_asked_for(client: FlaskClient) -> None:
