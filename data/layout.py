@@ -82,21 +82,6 @@ class DatasetReport:
         return tuple(sorted(self.unreadable + self.non_images))
 
 
-def find_root(directory: Path) -> Path:
-    """Find the folder that holds ``Training/`` and ``Testing/``.
-
-    Args:
-        directory: that folder, or one that wraps it (as archives do), at most three folders deep.
-
-    Returns:
-        The folder whose children are ``Training`` and ``Testing``.
-
-    Raises:
-        DatasetError: there is no such folder, or there are several.
-    """
-    return _find_root(directory, SPLITS)
-
-
 def list_images(directory: Path, *, splits: Sequence[str] = SPLITS) -> list[ImageFile]:
     """List the image files of a dataset, by name only: nothing is opened.
 
@@ -114,7 +99,7 @@ def list_images(directory: Path, *, splits: Sequence[str] = SPLITS) -> list[Imag
     """
     if not splits or not set(splits) <= set(SPLITS):
         raise ValueError(f"`splits` must be some of {SPLITS}. Received: {tuple(splits)}")
-    root = _find_root(directory, splits)
+    root = find_root(directory, splits)
     return [
         ImageFile(path, label, split)
         for split in splits
@@ -125,7 +110,7 @@ def list_images(directory: Path, *, splits: Sequence[str] = SPLITS) -> list[Imag
 
 def list_strays(directory: Path, *, splits: Sequence[str] = SPLITS) -> list[Path]:
     """List the visible files in class folders that `list_images` leaves out for their suffix."""
-    root = _find_root(directory, splits)
+    root = find_root(directory, splits)
     return [
         path
         for split in splits
@@ -212,7 +197,16 @@ def describe_counts(counts: Mapping[str, Mapping[str, int]]) -> str:
     return ", ".join(parts)
 
 
-def _find_root(directory: Path, splits: Sequence[str]) -> Path:
+def find_root(directory: Path, splits: Sequence[str] = SPLITS) -> Path:
+    """The folder that holds the splits.
+
+    Args:
+        directory: That folder, or one that wraps it (as archives do), at most three folders deep.
+        splits: ``"Training"``, ``"Testing"`` or both.
+
+    Raises:
+        DatasetError: There is no such folder, or there are several.
+    """
     if not directory.is_dir():
         raise DatasetError(
             f"`directory` must be a folder that holds {_join(splits)}. Received: {directory}"

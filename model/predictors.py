@@ -26,10 +26,10 @@ BATCH = 64
 def predict_in_batches(
     model: keras.Model, images: ImageArray, *, name: str | None = None
 ) -> NDArray[np.float32]:
-    """Probabilities of a network.
+    """Probabilities of a network, with or without the lesion head.
 
     Args:
-        model: A network with one output.
+        model: From `build_cnn`, or the finished network.
         images: uint8 (n, 224, 224, 1).
         name: Shown beside the progress bar; without a name there is no bar.
 
@@ -40,7 +40,8 @@ def predict_in_batches(
     for start in tqdm(
         range(0, len(images), BATCH), desc=name, leave=False, disable=None if name else True
     ):
-        found.append(np.asarray(model.predict_on_batch(to_float(images[start : start + BATCH]))))
+        output = model.predict_on_batch(to_float(images[start : start + BATCH]))
+        found.append(np.asarray(output["probabilities"] if isinstance(output, dict) else output))
     return np.concatenate(found).astype(np.float32)
 
 

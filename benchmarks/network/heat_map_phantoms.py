@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.dataset.image_set import to_uint8
 from data.phantoms import make_phantom
-from data.phantoms.sets import TUMOURS, drawn_in_processes
+from data.phantoms.sets import TUMOURS, drawn_in_processes, kept, prepared
 from model.config import CLASS_NAMES
 from model.evaluation.report import PHANTOM_SEED
-from model.preprocessing import prepare
 from model.probes.shortcuts import Outlined
 
 Mask = NDArray[np.bool_]
@@ -43,24 +41,17 @@ def draw(per_class: int, seed: int = PHANTOM_SEED, *, workers: int = 1) -> tuple
     return Outlined(images, labels, lesions, _names(per_class, seed)), heads
 
 
-def cached(
-    per_class: int, folder: Path, seed: int = PHANTOM_SEED, *, workers: int = 1
-) -> tuple[Outlined, Mask]:
+def cached(per_class: int, folder: Path, *, workers: int = 1) -> tuple[Outlined, Mask]:
     """As `draw`, kept in `folder`, since drawing them takes minutes."""
-    path = folder / f"heat-map-phantoms-{per_class}-{seed}.npz"
-    if path.exists():
-        with np.load(path, allow_pickle=False) as saved:
-            parts = saved["images"], saved["labels"], saved["masks"], _names(per_class, seed)
-            return Outlined(*parts), saved["heads"]
-    outlined, heads = draw(per_class, seed, workers=workers)
-    folder.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".partial.npz")
-    np.savez_compressed(
-        unfinished, images=outlined.images, labels=outlined.labels, masks=outlined.masks,
-        heads=heads,
-    )  # fmt: skip
-    unfinished.replace(path)
-    return outlined, heads
+
+    def arrays() -> dict[str, NDArray[Any]]:
+        outlined, heads = draw(per_class, workers=workers)
+        parts = {"images": outlined.images, "labels": outlined.labels, "masks": outlined.masks}
+        return parts | {"heads": heads}
+
+    found = kept(folder / f"heat-map-phantoms-{per_class}-{PHANTOM_SEED}.npz", arrays)
+    names = _names(per_class, PHANTOM_SEED)
+    return Outlined(found["images"], found["labels"], found["masks"], names), found["heads"]
 
 
 def _label(number: int) -> str:
@@ -74,4 +65,4 @@ def _names(per_class: int, seed: int) -> tuple[str, ...]:
 
 def _phantom(number: int, seed: int) -> tuple[NDArray[Any], Mask, Mask]:
     phantom = make_phantom(_label(number), seed + number)
-    return to_uint8(prepare(phantom.image.astype(np.float32))), phantom.mask, phantom.head
+    return prepared(phantom), phantom.mask, phantom.head

@@ -27,8 +27,9 @@ from data.dataset.outline_files import outlines_of
 from data.dataset.protocols import load_parts
 from model.config import NO_TUMOUR, TrainingConfig
 from model.metrics.accuracy import wilson_interval
+from model.predictors import predict_in_batches
 from model.system import describe_machine
-from model.training.train import predict, train
+from model.training.train import train
 
 REPORT = REPORTS / "leave_one_out.json"
 CERTAIN = 0.9  # p(notumor) from which a tumor is missed with certainty
@@ -106,7 +107,7 @@ def build(options: argparse.Namespace) -> dict[str, Any]:
         report["families"][family] = {
             "collections": sorted(set(left_out.collections.tolist())),
             "people": len({person_of(name) for name in left_out.names}),
-            **figures(left_out, predict(result.model, left_out.images)[:, NO_TUMOUR]),
+            **figures(left_out, predict_in_batches(result.model, left_out.images)[:, NO_TUMOUR]),
         }
         write_report(options.report, report)
     return report

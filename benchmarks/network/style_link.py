@@ -37,9 +37,10 @@ from data.dataset.division import Manifest, load_manifest
 from data.dataset.image_set import ImageSet
 from data.dataset.outline_files import outlines_of
 from data.dataset.protocols import load_parts
+from data.phantoms.sets import cached_phantoms
 from model.config import NO_TUMOUR, TrainingConfig
 from model.system import describe_machine
-from model.training.batches import Sources, TrainingFlow, cached_phantoms
+from model.training.batches import Sources, TrainingFlow
 
 REPORT = REPORTS / "style_link.json"
 CACHE = ROOT / "data" / "cache"

@@ -129,11 +129,6 @@ def is_problem(body: bytes) -> str | None:
     return None if isinstance(detail, str) and len(detail) > 20 else "no explanation"
 
 
-def one_after_another(port: int, asks: Iterable[Ask]) -> list[Answer]:
-    """One client."""
-    return [send(port, ask) for ask in asks]
-
-
 def by_clients(port: int, asks: Iterable[Ask], clients: int, seconds: float) -> list[Answer]:
     """As many clients, each asking anew as soon as it has its answer, for a time or to the end."""
     lock, queue = threading.Lock(), iter(asks)

@@ -23,10 +23,11 @@ import numpy as np
 from benchmarks.report import REPORTS, write_report
 from data.dataset.image_set import ImageSet
 from data.dataset.outline_files import Outline
+from data.phantoms.sets import PhantomPool, draw_phantoms
 from model.config import NO_TUMOUR, TrainingConfig
 from model.system import describe_machine
 from model.training.batch_workers import Source, feeding
-from model.training.batches import PhantomPool, Sources, draw_phantoms
+from model.training.batches import Sources
 from model.training.devices import choose_precision
 from model.training.train import _Run
 

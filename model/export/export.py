@@ -187,7 +187,6 @@ def export(
         "quantization": quantization,
         "calibration_images": 0 if calibration is None else len(calibration),
         "outputs": "logits",
-        "mirrored_averaging": False,
         "files": {
             path.name: {"sha256": file_hash(path), "bytes": path.stat().st_size}
             for path in (

@@ -25,7 +25,7 @@ from model.inference.heat_map import (
     HeatFileError,
     load_explainer,
 )
-from model.inference.temperature import log_probabilities, softmax
+from model.inference.temperature import softmax
 from model.inference.trust import (
     NO_TUMOR,
     TRUST_FILE,
@@ -173,7 +173,6 @@ class Classifier:
         explainer: Explainer | None,
         version: str,
         load_milliseconds: float,
-        gives_logits: bool,
     ) -> None:
         self.class_names = class_names
         self.name = name
@@ -184,7 +183,6 @@ class Classifier:
         self.version = version
         self.load_milliseconds = load_milliseconds
         self._interpreter = interpreter
-        self._gives_logits = gives_logits
         self._input = interpreter.get_input_details()[0]["index"]
         self._outputs = _find_outputs(interpreter, len(class_names))
         self._lock = threading.Lock()  # an interpreter is not thread-safe
@@ -231,7 +229,6 @@ class Classifier:
             explainer=_read_explainer(path, metadata, class_names) if calibrated else None,
             version=str(metadata.get("version", "")),
             load_milliseconds=(time.perf_counter() - started) * 1000,
-            gives_logits=metadata.get("outputs") == "logits",
         )
 
     def outputs(self, image: NDArray[np.float32]) -> Outputs:
@@ -253,8 +250,6 @@ class Classifier:
                 name: self._interpreter.get_tensor(index)[0]
                 for name, index in self._outputs.items()
             }
-        if not self._gives_logits:  # a file of the first release
-            found["logits"] = log_probabilities(found["logits"]).astype(np.float32)
         return Outputs(**found, milliseconds=milliseconds)
 
     def probabilities(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:

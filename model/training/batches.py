@@ -24,19 +24,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from data.dataset.collections import LABELS, TUMOR, Collections
-from data.dataset.image_set import ImageSet, to_uint8
+from data.dataset.image_set import ImageSet
 from data.dataset.outline_files import Outline, outline_mask
-from data.phantoms import make_phantom, one_thread
+from data.phantoms.sets import PhantomPool
 from model.config import CLASS_NAMES, IMAGE_SIZE, MAP_SHAPE, NO_TUMOUR, TrainingConfig
-from model.preprocessing import prepare
 from model.training.augmentation import augment, augmenter
 from model.training.counterfactuals import MARGIN, control_patch, paint_out
 from model.training.grafts import graft, graft_control
@@ -45,66 +42,6 @@ CELLS = MAP_SHAPE[0]
 """Cells along a side of the lesion head's map."""
 
 Batch = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]
-
-
-@dataclass(frozen=True)
-class PhantomPool:
-    """Phantoms to draw from, each tumour followed by the same head without it.
-
-    Attributes:
-        images: uint8 (n, 224, 224).
-        masks: uint8 (n, 224, 224), 255 inside the lesion.
-        labels: int64 (n,), indices into `CLASS_NAMES`.
-    """
-
-    images: NDArray[np.uint8]
-    masks: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-def draw_phantoms(per_class: int, seed: int) -> PhantomPool:
-    """Draws `per_class` phantoms of each class, and of each tumour its tumour-free twin.
-
-    Half are drawn at 224 pixels and half at 448, so that resampling is part of the pool.
-
-    Args:
-        per_class: Phantoms of each class, at least 1.
-        seed: Seed of the first; each phantom has its own, counted up from here.
-    """
-    images, masks, labels = [], [], []
-    with one_thread():
-        for number in tqdm(range(per_class * len(CLASS_NAMES)), desc="phantoms", disable=None):
-            label = number % len(CLASS_NAMES)
-            size = 224 if (number // len(CLASS_NAMES)) % 2 == 0 else 448
-            for lesion in (True,) if label == NO_TUMOUR else (True, False):
-                phantom = make_phantom(CLASS_NAMES[label], seed + number, size=size, lesion=lesion)
-                mask = phantom.mask.astype(np.uint8) * 255
-                images.append(to_uint8(prepare(phantom.image.astype(np.float32)))[:, :, 0])
-                masks.append(cv2.resize(mask, images[-1].shape, interpolation=cv2.INTER_AREA))
-                labels.append(CLASS_NAMES.index(phantom.label))
-    return PhantomPool(np.stack(images), np.stack(masks), np.array(labels, dtype=np.int64))
-
-
-def cached_phantoms(per_class: int, seed: int, folder: Path) -> PhantomPool:
-    """As `draw_phantoms`, kept in `folder` so that a resumed run need not draw them again.
-
-    Args:
-        per_class, seed: As `draw_phantoms`.
-        folder: Folder of the run, made when missing.
-    """
-    path = folder / f"phantom-pairs-{per_class}-{seed}.npz"
-    if path.exists():
-        with np.load(path, allow_pickle=False) as saved:
-            return PhantomPool(saved["images"], saved["masks"], saved["labels"])
-    pool = draw_phantoms(per_class, seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial.npz")
-    np.savez_compressed(partial, **dataclasses.asdict(pool))
-    partial.replace(path)
-    return pool
 
 
 @dataclass(frozen=True)

@@ -23,18 +23,18 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from data.dataset.collections import Collections
-from data.dataset.image_set import ImageSet, to_float
-from data.dataset.image_store import ImageArray
+from data.dataset.image_set import ImageSet
 from data.dataset.outline_files import Outline
+from data.phantoms.sets import cached_phantoms
 from model.config import NO_TUMOUR, TrainingConfig
 from model.metrics.accuracy import cross_entropy
+from model.predictors import predict_in_batches
 from model.training.architecture import build_cnn, fold_normalization
 from model.training.batch_workers import Source, feeding
-from model.training.batches import Batch, Sources, cached_phantoms
+from model.training.batches import Batch, Sources
 from model.training.devices import choose_precision, count_devices, data_parallel
 from model.training.run_folder import (
     check_or_write,
@@ -251,7 +251,7 @@ class _Run:
         """The history's row of an epoch; validation figures are nan where there are no images."""
         loss, accuracy = math.nan, math.nan
         if self.validation is not None and len(self.validation):
-            found = predict(model, self.validation.images)
+            found = predict_in_batches(model, self.validation.images)
             loss = cross_entropy(found, self.validation.labels)
             accuracy = float((found.argmax(axis=1) == self.validation.labels).mean())
         sensitivity, specificity = self._elsewhere(model)
@@ -276,7 +276,7 @@ class _Run:
         held_out = self.held_out
         if held_out is None or not len(held_out):
             return math.nan, math.nan
-        right = (predict(model, held_out.images)[:, NO_TUMOUR] > 0.5) == held_out.healthy
+        right = (predict_in_batches(model, held_out.images)[:, NO_TUMOUR] > 0.5) == held_out.healthy
         shares = []
         for side in (~held_out.healthy, held_out.healthy):
             names = held_out.collections
@@ -297,24 +297,6 @@ def _one_epoch(model: keras.Model, batches: Iterable[Batch], bar: Any) -> dict[s
         count += 1
         bar.update()
     return {name: value / count for name, value in sums.items()}
-
-
-def predict(model: keras.Model, images: ImageArray, batch_size: int = 64) -> NDArray[np.float32]:
-    """Probabilities of a network, with or without the lesion head.
-
-    Args:
-        model: From `build_cnn`.
-        images: uint8 (n, 224, 224, 1).
-        batch_size: Images at a time.
-
-    Returns:
-        float32 (n, 4).
-    """
-    found = []
-    for start in range(0, len(images), batch_size):
-        output = model.predict_on_batch(to_float(images[start : start + batch_size]))
-        found.append(np.asarray(output["probabilities"] if isinstance(output, dict) else output))
-    return np.concatenate(found).astype(np.float32)
 
 
 def _continue_dropout(model: keras.Model, fresh: keras.Model, steps: int) -> None:

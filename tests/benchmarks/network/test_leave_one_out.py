@@ -72,7 +72,7 @@ def test_runs_without_a_family_are_measured_on_it(
 
     parts = argparse.Namespace(training="training", validation=None)
     for name, stand_in in (
-        ("train", train), ("predict", predict), ("load_parts", lambda *_: parts),
+        ("train", train), ("predict_in_batches", predict), ("load_parts", lambda *_: parts),
     ):  # fmt: skip
         monkeypatch.setattr(command, name, stand_in)
     report = tmp_path / "report.json"

@@ -10,8 +10,9 @@ from benchmarks.network.style_features import features, table
 from benchmarks.network.style_link import Drawn, draws_of, load_first_release, measure, names_of
 from data.dataset.division import Manifest
 from data.dataset.image_set import ImageSet
+from data.phantoms.sets import PhantomPool
 from model.config import NO_TUMOUR, TrainingConfig
-from model.training.batches import PhantomPool, Sources, TrainingFlow
+from model.training.batches import Sources, TrainingFlow
 from tests.data.audit.test_audit import heads
 
 

@@ -181,7 +181,6 @@ def test_the_metadata_describe_the_files(exported: Path) -> None:
     assert layers["elu1"]["function"] == "elu"
     assert metadata["preprocessing"] == SETTINGS
     assert metadata["quantization"] == "none"
-    assert metadata["mirrored_averaging"] is False
     assert metadata["calibration_images"] == 0
     assert metadata["training"] == RUN
     assert set(metadata["files"]) == {

@@ -14,9 +14,10 @@ import pytest
 from data.dataset.collections import TUMOR, Collections
 from data.dataset.image_set import ImageSet
 from data.dataset.outline_files import Outline
+from data.phantoms.sets import PhantomPool
 from model.config import CLASS_NAMES, NO_TUMOUR, TrainingConfig
 from model.training.batch_workers import Source, feeding, prefetched
-from model.training.batches import PhantomPool, Sources, TrainingFlow
+from model.training.batches import Sources, TrainingFlow
 from tests.model_helpers import smooth_images
 
 CONFIG = TrainingConfig(

@@ -9,20 +9,16 @@ import numpy as np
 import pytest
 
 from data.dataset.collections import LABELS, TUMOR, Collections
-from data.dataset.image_set import ImageSet, to_uint8
+from data.dataset.image_set import ImageSet
 from data.dataset.outline_files import Outline, outline_mask
-from data.phantoms import make_phantom
+from data.phantoms.sets import PhantomPool
 from model.config import CLASS_NAMES, NO_TUMOUR, AugmentationConfig, TrainingConfig
-from model.preprocessing import prepare
 from model.training import batches
 from model.training.batches import (
     KINDS,
-    PhantomPool,
     Sources,
     TrainingFlow,
     admissible,
-    cached_phantoms,
-    draw_phantoms,
     even_chances,
 )
 from model.training.counterfactuals import dilate, paint_out
@@ -468,60 +464,3 @@ def test_the_cells_move_with_the_image_and_sum_to_one() -> None:
         assert cells[inside].mean() > cells[outside & (cells > 0.1)].mean() + 0.1
         places.append(target[:, :, 0].argmax())
     assert len(set(places)) > 1
-
-
-# phantoms
-
-
-@pytest.fixture(scope="module")
-def phantoms() -> PhantomPool:
-    return draw_phantoms(2, seed=500)
-
-
-def test_each_phantom_tumour_is_followed_by_its_twin_without(phantoms: PhantomPool) -> None:
-    g, m, n, p = range(4)
-    assert phantoms.labels.tolist() == [g, n, m, n, n, p, n] * 2
-    assert phantoms.labels.dtype == np.int64
-    assert len(phantoms) == 14
-    assert phantoms.images.shape == phantoms.masks.shape == (14, 224, 224)
-    assert phantoms.images.dtype == phantoms.masks.dtype == np.uint8
-    lesions = phantoms.masks.reshape(14, -1).max(axis=1)
-    np.testing.assert_array_equal(lesions > 0, phantoms.labels != n)
-    for row in (0, 2, 5, 7, 9, 12):
-        tumour, twin = phantoms.images[row].astype(int), phantoms.images[row + 1].astype(int)
-        far = cv2.dilate(phantoms.masks[row], np.ones((61, 61), np.uint8)) == 0
-        near = phantoms.masks[row] == 255
-        assert np.abs(tumour - twin)[near].mean() > 3 * np.abs(tumour - twin)[far].mean()
-        assert np.corrcoef(tumour[far], twin[far])[0, 1] > 0.95
-
-
-def test_phantoms_are_those_of_their_seeds_at_two_sizes(phantoms: PhantomPool) -> None:
-    for row, (label, seed, size) in {0: ("glioma", 500, 224), 12: ("pituitary", 507, 448)}.items():
-        phantom = make_phantom(label, seed, size=size)
-        expected = to_uint8(prepare(phantom.image.astype(np.float32)))[:, :, 0]
-        np.testing.assert_array_equal(phantoms.images[row], expected)
-        share = phantom.mask.mean()
-        assert phantoms.masks[row].mean() / 255 == pytest.approx(share, rel=0.02)
-
-
-def test_cached_phantoms_read_back_equal(
-    phantoms: PhantomPool, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls = []
-
-    def draw(per_class: int, seed: int) -> PhantomPool:
-        calls.append((per_class, seed))
-        return phantoms
-
-    monkeypatch.setattr(batches, "draw_phantoms", draw)
-    for _ in range(2):
-        found = cached_phantoms(2, 500, tmp_path / "run")
-        for name in ("images", "masks", "labels"):
-            read, drawn = getattr(found, name), getattr(phantoms, name)
-            np.testing.assert_array_equal(read, drawn)
-            assert read.dtype == drawn.dtype
-    assert calls == [(2, 500)]
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["phantom-pairs-2-500.npz"]
-    cached_phantoms(2, 501, tmp_path / "run")
-    cached_phantoms(1, 500, tmp_path / "run")
-    assert calls == [(2, 500), (2, 501), (1, 500)]

@@ -14,7 +14,9 @@ import pytest
 from data.dataset.collections import TUMOR, Collections
 from data.dataset.image_set import ImageSet
 from data.dataset.outline_files import Outline
+from model import predictors
 from model.config import CLASS_NAMES, NO_TUMOUR, ArchitectureConfig, TrainingConfig
+from model.predictors import predict_in_batches
 from model.training import run_folder
 from model.training import train as training
 from model.training.batches import Sources
@@ -22,7 +24,6 @@ from model.training.devices import choose_precision
 from model.training.run_folder import HISTORY_FIELDS, RunError, read_history
 from model.training.train import (
     learning_rate_schedule,
-    predict,
     superset_accuracy,
     superset_cross_entropy,
     train,
@@ -202,7 +203,7 @@ def test_other_collections_are_trained_on_and_reported_by_person(
     }
     (row,) = result.history
     last = keras.models.load_model(tmp_path / "last.keras")
-    right = (predict(last, held_out.images)[:, NO_TUMOUR] > 0.5) == held_out.healthy
+    right = (predict_in_batches(last, held_out.images)[:, NO_TUMOUR] > 0.5) == held_out.healthy
     assert row["val_sensitivity"] == pytest.approx(right[~held_out.healthy].mean())
     assert row["val_specificity"] == pytest.approx(right[held_out.healthy].mean())
 
@@ -214,7 +215,7 @@ def test_collections_count_alike_however_large(monkeypatch: pytest.MonkeyPatch) 
     empty = np.zeros((10, 1, 1), np.uint8)
     held_out = Collections(empty[..., None], labels, empty, np.ones(10, bool), tuple(names), "h")
     answers = np.array([[1, 0, 0, 0]] * 8 + [[0, 0, 1, 0]] * 2, np.float32)
-    monkeypatch.setattr(training, "predict", lambda model, images: answers)
+    monkeypatch.setattr(training, "predict_in_batches", lambda model, images: answers)
     run = training._Run(CONFIG, Sources(held_out, {}), None, held_out, Path())  # type: ignore[arg-type]
     assert run._elsewhere(None) == (0.5, 1.0)
 
@@ -380,14 +381,18 @@ def test_a_folder_of_another_protocol_or_with_other_outlines_is_refused(
         train(CONFIG, *halves(images), finished, outlines=outlines)
 
 
-def test_predict_gives_probabilities_of_either_network(finished: Path, images: ImageSet) -> None:
+def test_either_network_is_asked_in_batches(
+    finished: Path, images: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     last = keras.models.load_model(finished / "last.keras")
     model = keras.models.load_model(finished / "model.keras")
-    found = predict(last, images.images, batch_size=5)
+    whole = predict_in_batches(model, images.images)
+    monkeypatch.setattr(predictors, "BATCH", 5)
+    found = predict_in_batches(last, images.images)
     assert found.shape == (16, 4)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
-    np.testing.assert_allclose(found, predict(model, images.images), atol=1e-5)
+    np.testing.assert_allclose(found, whole, atol=1e-5)
     history = read_history(finished / "history.csv")
     accuracy = (found[8:].argmax(axis=1) == images.labels[8:]).mean()
     assert history[-1]["val_accuracy"] == pytest.approx(accuracy)
