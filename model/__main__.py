@@ -11,11 +11,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from data.dataset.division import MANIFEST, PROTOCOLS
-from model.config import ARTIFACTS, PRECISIONS, QUANTIZATIONS, TrainingConfig
-from model.inference.classifier import DEFAULT_MODEL_PATH, ModelFileError
+from data.dataset.division import MANIFEST
+from model.arguments import parser
+from model.config import TrainingConfig
+from model.inference.classifier import ModelFileError
 from model.preprocessing import ImageError
-from model.reading.scan import PLANES
 
 SAMPLES = Path(__file__).resolve().parent.parent / "data" / "samples"
 
@@ -23,13 +23,13 @@ SAMPLES = Path(__file__).resolve().parent.parent / "data" / "samples"
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns the exit status: 0, or 1 with a sentence on standard error."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         logging.basicConfig(
             level=os.environ.get("LOG_LEVEL", "INFO").upper(),
             format="%(asctime)s %(levelname)s %(name)s %(message)s",
         )
-        options.command(options)
+        COMMANDS[options.command](options)
     except (ImageError, ModelFileError, OSError, ValueError, RuntimeError) as error:
         if options.debug:
             raise
@@ -233,170 +233,17 @@ def _judge(options: argparse.Namespace) -> None:
     )
 
 
-def _devices(text: str) -> int | str:
-    return text if text == "all" else int(text)
-
-
-def _add_data(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--data", type=Path, required=True, nargs="+", metavar="DIR",
-        help="dataset folder, or several of the same layout",
-    )  # fmt: skip
-    command.add_argument(
-        "--cache", type=Path, metavar="DIR",
-        help="keep the images there instead of in memory; by default data/cache for many images",
-    )  # fmt: skip
-
-
-def _add_outlines(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--outlines", type=Path, nargs="+", metavar="FILE",
-        help="tumour outlines, from data.outlines: a file for each dataset folder, in order",
-    )  # fmt: skip
-
-
-def _add_collections(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--also", type=Path, nargs="+", metavar="DIR",
-        help="other collections of MRIs, COLLECTION/CLASS/*, or folders of such",
-    )  # fmt: skip
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m model", description=__doc__)
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    audit = commands.add_parser("audit", help="find copies and divide the dataset")
-    _add_data(audit)
-    _add_outlines(audit)
-    _add_collections(audit)
-    audit.add_argument(
-        "--keep", type=Path, help="an earlier division whose validation images stay such"
-    )
-    audit.add_argument("--out", type=Path, default=MANIFEST, help="the division to write")
-    audit.add_argument("--report", type=Path, help="JSON to write; a readable .md goes beside it")
-    audit.add_argument(
-        "--plant", type=int, default=0, metavar="N",
-        help="also search for changed copies of N images of each class",
-    )  # fmt: skip
-    audit.set_defaults(command=_audit)
-
-    train = commands.add_parser("train", help="train a network, or resume a run")
-    _add_data(train)
-    train.add_argument("--out", type=Path, required=True, help="folder of the run")
-    train.add_argument(
-        "--protocol", choices=PROTOCOLS, default="official",
-        help="which images to train and validate on",
-    )  # fmt: skip
-    _add_outlines(train)
-    _add_collections(train)
-    train.add_argument("--splits", type=Path, default=MANIFEST, help="the dataset's division")
-    train.add_argument("--epochs", type=int)
-    train.add_argument("--seed", type=int)
-    train.add_argument("--precision", choices=PRECISIONS)
-    train.add_argument(
-        "--devices", type=_devices, default=1, metavar="N",
-        help="devices that share each batch, or all; several on JAX alone",
-    )  # fmt: skip
-    train.add_argument(
-        "--workers", type=int, default=0, metavar="N",
-        help="processes that augment images; 0 for a thread, which is enough beside a CPU",
-    )  # fmt: skip
-    train.set_defaults(command=_train)
-
-    export = commands.add_parser("export", help="make the files the server needs from a run")
-    export.add_argument("--run", type=Path, required=True, help="folder of a finished run")
-    export.add_argument("--out", type=Path, default=ARTIFACTS)
-    export.add_argument("--quantization", choices=QUANTIZATIONS, default="int8")
-    export.add_argument(
-        "--data", type=Path,
-        help="dataset folder, for int8: training images to calibrate on, validation images to "
-        "choose how many",
-    )  # fmt: skip
-    export.add_argument("--splits", type=Path, default=MANIFEST, help="the dataset's division")
-    _add_collections(export)
-    export.set_defaults(command=_export)
-
-    calibrate = commands.add_parser(
-        "calibrate", help="fit the constants that tell when to trust the exported network"
-    )
-    calibrate.add_argument("--data", type=Path, required=True, help="dataset folder")
-    calibrate.add_argument("--artifacts", type=Path, default=ARTIFACTS)
-    _add_collections(calibrate)
-    calibrate.set_defaults(command=_calibrate)
-
-    score = commands.add_parser("score", help="test a finished run under its protocol")
-    score.add_argument("--run", type=Path, required=True, help="folder of a finished run")
-    _add_data(score)
-    score.add_argument("--splits", type=Path, default=MANIFEST, help="the dataset's division")
-    score.set_defaults(command=_score)
-
-    evaluate = commands.add_parser("evaluate", help="evaluate the exported files")
-    evaluate.add_argument("--data", type=Path, required=True, help="dataset folder")
-    evaluate.add_argument("--artifacts", type=Path, default=ARTIFACTS)
-    _add_collections(evaluate)
-    evaluate.add_argument(
-        "--scores-only", action="store_true",
-        help="take over new scores of runs; the files' own figures stay as they are",
-    )  # fmt: skip
-    evaluate.set_defaults(command=_evaluate)
-
-    classify = commands.add_parser("classify", help="classify any number of files")
-    classify.add_argument(
-        "paths", nargs="+", metavar="PATH",
-        help="file, folder, pattern or zip archive: pictures, DICOM, NIfTI",
-    )  # fmt: skip
-    classify.add_argument(
-        "--out", type=Path,
-        help="file to write, .parquet, .csv or .jsonl; with --ray a folder; "
-        "JSON lines on standard output without",
-    )  # fmt: skip
-    classify.add_argument("--model", type=Path, default=DEFAULT_MODEL_PATH)
-    classify.add_argument(
-        "--plane", choices=PLANES, help="how to cut volumes; as they were acquired by default"
-    )
-    classify.add_argument(
-        "--by", choices=("slice", "series"), default="slice",
-        help="a row for each slice, or one for each series of a study, sorted out by the headers",
-    )  # fmt: skip
-    classify.add_argument("--workers", type=int, help="processes; one a core by default")
-    classify.add_argument("--fresh", action="store_true", help="forget what an earlier run did")
-    classify.add_argument(
-        "--strict", action="store_true", help="exit with 1 where a file cannot be read"
-    )
-    classify.add_argument(
-        "--summary", action=argparse.BooleanOptionalAction, default=True,
-        help="write an HTML summary beside the output",
-    )  # fmt: skip
-    classify.add_argument(
-        "--ray", nargs="?", const="local", metavar="ADDRESS",
-        help="on Ray Data: on this machine, or on the cluster with this address",
-    )  # fmt: skip
-    classify.set_defaults(command=_classify)
-
-    summary = commands.add_parser("summary", help="summarise an output of classify as HTML")
-    summary.add_argument("predictions", type=Path, metavar="OUTPUT")
-    summary.set_defaults(command=_summary)
-
-    judge = commands.add_parser("judge", help="judge the network on your own pictures")
-    judge.add_argument(
-        "folder", type=Path, nargs="?", metavar="FOLDER",
-        help="class folders of pictures, DICOM, NIfTI: glioma, meningioma, notumor, pituitary, "
-        "tumor",
-    )  # fmt: skip
-    judge.add_argument(
-        "--predictions", type=Path, metavar="CSV",
-        help="judge another model's answers instead, of files in FOLDER or of the dataset's",
-    )  # fmt: skip
-    judge.add_argument(
-        "--out", type=Path, default=Path("judged.html"),
-        help="page to write; the figures go beside it as JSON",
-    )  # fmt: skip
-    judge.add_argument("--model", type=Path, default=DEFAULT_MODEL_PATH)
-    judge.add_argument("--workers", type=int, help="processes; one a core by default")
-    judge.set_defaults(command=_judge)
-    return parser
+COMMANDS = {
+    "audit": _audit,
+    "train": _train,
+    "export": _export,
+    "calibrate": _calibrate,
+    "score": _score,
+    "evaluate": _evaluate,
+    "classify": _classify,
+    "summary": _summary,
+    "judge": _judge,
+}
 
 
 if __name__ == "__main__":
