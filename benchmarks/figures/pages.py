@@ -15,6 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from benchmarks.figures import scaling, serving_tables, style_tables, tables
 from benchmarks.report import REPORTS, ROOT, read_report
 from model.config import ARTIFACTS
+from model.reports import looking
 
 TEMPLATE = Path(__file__).with_name("model_card.md")
 
@@ -95,7 +96,8 @@ def fill(text: str, found: dict[str, str]) -> str:
 def model_card() -> str:
     """MODEL_CARD.md."""
     evaluation, metadata = _artifact("evaluation"), _artifact("metadata")
-    shortcuts, corruptions = _report("shortcuts"), _report("corruptions")
+    shortcuts, report = _report("shortcuts"), _report("corruptions")
+    corruptions = looking.corruptions(report)
     published, sets = _published(), evaluation["sets"]
     template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(
         TEMPLATE.read_text(encoding="utf-8")
@@ -121,9 +123,9 @@ def model_card() -> str:
         rule=evaluation["finding"]["rule"],
         refusals=tables.refusals(_report("ood")),
         corruptions=tables.corruptions(corruptions),
-        corrupted=f"{corruptions['images']['corrupted']:,}",
-        worst=corruptions["worst"].replace("_", " "),
-        mirrored=tables.share_of(corruptions["same_label_mirrored"]),
+        corrupted=f"{report['images']['corrupted']:,}",
+        worst=corruptions.worst.replace("_", " "),
+        mirrored=tables.share_of(corruptions.mirrored),
         heat_map=shortcuts["heat_maps"]["default"],
     )
 

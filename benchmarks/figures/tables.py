@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from data.dataset.sources import OWN, SOURCES
-from model.evaluation.scores import is_earlier
 from model.metrics import accuracy as accuracy_of
+from model.reports import elsewhere, looking
+from model.reports.scores import Score, Share, calibrated, is_earlier, score, share, trusted
 
 SETS = {
     "test": "official test split (**leaked**)",
@@ -45,10 +46,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def interval(figures: dict[str, Any]) -> str:
+def interval(found: Score) -> str:
     """The 95% interval of a set's accuracy, such as "97.9% to 99.2%"."""
-    low, high = figures["accuracy_95"]
-    return f"{low:.1%} to {high:.1%}"
+    return f"{found.low:.1%} to {found.high:.1%}"
 
 
 def finding(
@@ -73,8 +73,8 @@ def finding(
         for name in ("clean", "grouped")
     )
     heat = shortcuts["heat_maps"]
-    emptied = shortcuts["painted_out"]["to_notumor"]["all"]["share"]
-    hits = heat["methods"][heat["default"]]["hits"]["all"]["share"]
+    emptied = share(shortcuts["painted_out"]["to_notumor"]["all"]).share
+    hits = share(heat["methods"][heat["default"]]["hits"]["all"]).share
     return (
         f"On this dataset, {min(reported)} to {max(reported)}% of the test images are "
         f"reported right. But {sets['test_images_with_copy_in_training']:,} of those "
@@ -95,12 +95,12 @@ def summary(evaluation: dict[str, Any], shortcuts: dict[str, Any]) -> str:
     """The few figures that say most, the most honest first."""
     found = evaluation["protocols"]
     official, clean, heat = found["official"]["runs"][0], found["clean"], shortcuts["heat_maps"]
-    emptied = shortcuts["painted_out"]["to_notumor"]["all"]
-    hits = heat["methods"][heat["default"]]["hits"]["all"]
-    others = evaluation["other_collections"]
+    emptied = share(shortcuts["painted_out"]["to_notumor"]["all"])
+    hits = share(heat["methods"][heat["default"]]["hits"]["all"])
+    others = elsewhere.others(evaluation)
     rows = [
-        ("people of other collections: a tumor, or none", "right", others["images"],
-         others["mean"]["balanced"]),
+        ("people of other collections: a tumor, or none", "right", others.images,
+         others.mean["balanced"]),
         ("patients it never saw, five folds", "right", found["grouped"]["pooled"]["images"],
          found["grouped"]["pooled"]["accuracy"]),
         ("trained without any copy of a test image", "right", clean["runs"][0]["test"]["images"],
@@ -109,8 +109,8 @@ def summary(evaluation: dict[str, Any], shortcuts: dict[str, Any]) -> str:
          official["test"]["accuracy"]),
         ("of these, without a copy in Training", "right", official["test_unseen"]["images"],
          official["test_unseen"]["accuracy"]),
-        ("tumors painted out", "*no tumor*", emptied["images"], emptied["share"]),
-        ("heat maps of tumors", "peak in it or beside it", hits["images"], hits["share"]),
+        ("tumors painted out", "*no tumor*", emptied.images, emptied.share),
+        ("heat maps of tumors", "peak in it or beside it", hits.images, hits.share),
     ]  # fmt: skip
     return table(
         ("tested on", "images", "share"),
@@ -155,19 +155,19 @@ def _mean_row(name: str, label: str, summary: dict[str, Any]) -> list[list[str]]
     return [
         [f"ours, trained for `{name}`, mean of {len(runs)} seeds{_recipe(runs[0])}", label,
          f"{runs[0]['test']['images']:,}", f"**{shares[0]}**", "", shares[1],
-         _lowest(*(run["test"] for run in runs))]
+         _lowest(*(score(run["test"]) for run in runs))]
     ]  # fmt: skip
 
 
 def _rows(name: str, label: str, runs: list[dict[str, Any]], part: str = "test") -> list[list[str]]:
     rows = []
     for run in runs:
-        figures = run[part]
+        found = score(run[part])
         seed = f", seed {run['seed']}" if len(runs) > 1 else ""
         rows.append(
-            [f"ours, trained for `{name}`{seed}{_recipe(run)}", label, f"{figures['images']:,}",
-             f"**{figures['accuracy']:.2%}**", interval(figures),
-             f"{figures['balanced_accuracy']:.2%}", _lowest(figures)]
+            [f"ours, trained for `{name}`{seed}{_recipe(run)}", label, f"{found.images:,}",
+             f"**{found.accuracy:.2%}**", interval(found), f"{found.balanced:.2%}",
+             _lowest(found)]
         )  # fmt: skip
     return rows
 
@@ -210,14 +210,14 @@ def _calibration_rows(
 
 
 def _grouped_row(grouped: dict[str, Any]) -> list[str]:
-    pooled, done = grouped["pooled"], len(grouped["runs"])
+    pooled, done = score(grouped["pooled"]), len(grouped["runs"])
     partly = "" if done == grouped["folds_wanted"] else f" ({done} of {grouped['folds_wanted']})"
     return [
         f"ours, five-fold{partly}{_recipe(grouped['runs'][0])}", "grouped: new patients",
-        f"{pooled['images']:,}",
-        f"**{pooled['accuracy']:.2%}**" + _over_folds(grouped, "accuracy"),
+        f"{pooled.images:,}",
+        f"**{pooled.accuracy:.2%}**" + _over_folds(grouped, "accuracy"),
         interval(pooled),
-        f"{pooled['balanced_accuracy']:.2%}" + _over_folds(grouped, "balanced_accuracy"),
+        f"{pooled.balanced:.2%}" + _over_folds(grouped, "balanced_accuracy"),
         _lowest(pooled),
     ]  # fmt: skip
 
@@ -232,13 +232,13 @@ def _over_folds(grouped: dict[str, Any], name: str) -> str:
     return "" if spread is None else f" (folds: {grouped[name]:.2%} ± {spread:.2%})"
 
 
-def _lowest(*tests: dict[str, Any]) -> str:
+def _lowest(*tests: Score) -> str:
     """The class with the lowest recall, of several networks the lowest of their means."""
-    recalls = {
-        name: statistics.mean(figures["classes"][name]["recall"] for figures in tests)
-        for name, found in tests[0]["classes"].items()
-        if found["recall"] is not None
-    }
+    recalls = {}
+    for name in tests[0].classes:
+        known = [recall for test in tests if (recall := test.classes[name].recall) is not None]
+        if known:
+            recalls[name] = statistics.mean(known)
     name = min(recalls, key=lambda key: recalls[key])
     return f"{name} {recalls[name]:.1%}"
 
@@ -247,10 +247,10 @@ def accuracy(evaluation: dict[str, Any]) -> str:
     """The shipped files on every set of images."""
     rows = []
     for name, label in SETS.items():
-        litert, keras = (evaluation["files"][file][name] for file in ("litert", "keras"))
+        litert, keras = (score(evaluation["files"][file][name]) for file in ("litert", "keras"))
         rows.append(
-            [label, f"{litert['correct']:,} of {litert['images']:,}", f"{litert['accuracy']:.2%}",
-             interval(litert), f"{keras['accuracy']:.2%}"]
+            [label, f"{litert.correct:,} of {litert.images:,}", f"{litert.accuracy:.2%}",
+             interval(litert), f"{keras.accuracy:.2%}"]
         )  # fmt: skip
     return table(("images", "correct (LiteRT)", "accuracy", "95% interval", "Keras file"), rows)
 
@@ -258,99 +258,92 @@ def accuracy(evaluation: dict[str, Any]) -> str:
 def classes(evaluation: dict[str, Any]) -> str:
     """Images right by class, of the shipped file."""
     litert = evaluation["files"]["litert"]
+    shown = [score(litert[part]).classes for part in ("gallery", "test", "test_unseen")]
     rows = [
-        [name]
-        + [
-            f"{litert[part]['confusion'][index][index]} of "
-            f"{litert[part]['classes'][name]['support']}"
-            for part in ("gallery", "test", "test_unseen")
-        ]
-        for index, name in enumerate(litert["test"]["classes"])
+        [name, *(f"{found[name].right} of {found[name].support}" for found in shown)]
+        for name in shown[0]
     ]
     head = ("class", "gallery phantoms right", "official test images right (leaked)",
             "unseen test images right")  # fmt: skip
     return table(head, rows)
 
 
+MEASURED = {
+    "painted_out": "tumor painted out: the answer becomes notumor",
+    "control": "patch beside the tumor painted out: the answer changes",
+    "pairs": "phantom pairs that differ in the lesion alone: both right",
+}
+
+
 def shortcuts(report: dict[str, Any]) -> str:
     """Whether the network looks at tumors, against what was aimed at."""
-    heat = report["heat_maps"]
-    shown = heat["methods"][heat["default"]]
+    heat = looking.pointing(report)
+    hit = f"heat map's maximum in the tumor or within {heat.tolerance} pixels"
     rows = [
-        ["tumor painted out: the answer becomes notumor", "at least 60%",
-         _share(report["painted_out"]["to_notumor"]["all"])],
-        ["patch beside the tumor painted out: the answer changes", "at most 3%",
-         _share(report["control"]["changed"]["all"])],
-        ["phantom pairs that differ in the lesion alone: both right", "at least 95%",
-         _share(report["pairs"]["both_right"]["all"])],
-        ["heat map's maximum in the tumor or within 8 pixels", "at least 75%",
-         _share(shown["hits"]["all"])],
+        [MEASURED.get(one.name, hit), f"at {'most' if one.at_most else 'least'} {one.aim:.0%}",
+         _share(one.found)]
+        for one in (*looking.measures(report), heat.measure)
     ]  # fmt: skip
     return table(("on images held out of training", "aim", "measured"), rows)
 
 
 def heat_maps(report: dict[str, Any]) -> str:
     """Kinds of heat map: how often the maximum lies in the lesion, the best on phantoms first."""
-    phantoms, real = report["phantoms"]["methods"], report["held_out"]["methods"]
-    ranked = sorted(phantoms, key=lambda name: -phantoms[name]["hits"]["all"]["count"])
+    found = looking.heat_maps(report)
     rows = [
         [
-            f"**{name}** (shipped)" if name == report["shipped"] else name.replace("|", r"\|"),
-            f"{phantoms[name]['hits']['all']['share']:.1%}",
-            f"{phantoms[name]['iou']['all']:.2f}",
-            f"{real[name]['hits']['all']['share']:.1%}",
-            f"{real[name]['iou']['all']:.2f}",
+            f"**{one.name}** (shipped)" if one.shipped else one.name.replace("|", r"\|"),
+            f"{one.phantoms.share:.1%}", f"{one.phantoms_iou:.2f}",
+            f"{one.real.share:.1%}", f"{one.real_iou:.2f}",
         ]
-        for name in ranked
-    ]
+        for one in found
+    ]  # fmt: skip
     head = (
-        f"hits on {report['phantoms']['images']} phantoms", "IoU",
-        f"hits on {report['held_out']['images']} held-out tumors", "IoU",
+        f"hits on {found[0].phantoms.images} phantoms", "IoU",
+        f"hits on {found[0].real.images} held-out tumors", "IoU",
     )  # fmt: skip
     return table(("heat map", *head), rows)
 
 
-def _share(figures: dict[str, Any]) -> str:
-    low, high = figures["interval_95"]
+def _share(found: Share) -> str:
     return (
-        f"{figures['share']:.1%} ({figures['count']} of {figures['images']}, 95% interval "
-        f"{low:.0%} to {high:.0%})"
+        f"{found.share:.1%} ({found.count} of {found.images}, 95% interval "
+        f"{_range((found.low, found.high))})"
     )
 
 
-def share_of(figures: dict[str, Any]) -> str:
+def share_of(found: Share) -> str:
     """A share and of how many images it is one."""
-    return f"{figures['share']:.1%} of {figures['images']:,} images"
+    return f"{found.share:.1%} of {found.images:,} images"
 
 
-def corruptions(report: dict[str, Any]) -> str:
+def corruptions(found: looking.Corruptions) -> str:
     """Accuracy under corruptions at five strengths."""
     rows = [
-        [name.replace("_", " "), *(f"{cell['share']:.1%}" for cell in row["accuracy"])]
-        for name, row in report["corruptions"].items()
+        [name.replace("_", " "), *(f"{cell.share:.1%}" for cell in cells)]
+        for name, cells in found.rows.items()
     ]
-    clean = f"none: {report['clean']['share']:.1%}"
-    return table((clean, *(f"strength {k}" for k in range(1, 6))), rows)
+    return table((f"none: {found.clean.share:.1%}", *(f"strength {k}" for k in range(1, 6))), rows)
 
 
 def other_collections(evaluation: dict[str, Any]) -> str:
     """People of other collections, held out of training and calibration."""
-    found = evaluation["other_collections"]
+    found = elsewhere.others(evaluation)
     rows = [
-        [name, f"{row['images']} of {row['people']}", *(_maybe(row[key], 1) for key in OTHER)]
-        for name, row in found["sets"].items()
+        [name, f"{row.images} of {row.people}", *(_maybe(row.figures[key], 1) for key in OTHER)]
+        for name, row in found.sets.items()
     ]
-    mean, intervals = found["mean"], found["mean_95"]
     cells = [
-        "none" if mean[key] is None else f"**{mean[key]:.1%}** ({_range(intervals[key])})"
+        "none" if (mean := found.mean[key]) is None
+        else f"**{mean:.1%}** ({_range(found.intervals[key])})"
         for key in OTHER
-    ]
-    rows.append(["**mean over sets**", f"{found['images']} of {found['people']}", *cells])
+    ]  # fmt: skip
+    rows.append(["**mean over sets**", f"{found.images} of {found.people}", *cells])
     return table(("collection", "images of people", *OTHER.values()), rows)
 
 
-def _range(interval: list[float]) -> str:
-    return f"{interval[0]:.0%} to {interval[1]:.0%}"
+def _range(ends: Sequence[float]) -> str:
+    return f"{ends[0]:.0%} to {ends[1]:.0%}"
 
 
 def missed_and_alarms(evaluation: dict[str, Any]) -> str:
@@ -381,15 +374,11 @@ def trust(evaluation: dict[str, Any]) -> str:
     for name, label in SETS.items():
         if name not in evaluation["ood"]["sets"]:
             continue
-        calibration, finding, kinds, ood = (
-            evaluation[section]["sets"][name]
-            for section in ("calibration", "finding", "kinds", "ood")
-        )
+        gap, found = calibrated(evaluation["calibration"]["sets"][name]), trusted(evaluation, name)
         rows.append(
-            [label, f"{calibration['before']['ece']:.1%}", f"{calibration['after']['ece']:.1%}",
-             f"{calibration['after']['brier']:.3f}", f"{ood['kept']:.1%}",
-             f"{finding['answered']:.1%}", _maybe(finding["right_of_answered"]),
-             _maybe(kinds["clear"], 1), _maybe(kinds["right_of_clear"])]
+            [label, f"{gap.ece_before:.1%}", f"{gap.ece:.1%}", f"{gap.brier:.3f}",
+             f"{found.kept:.1%}", f"{found.answered:.1%}", _maybe(found.right),
+             _maybe(found.clear, 1), _maybe(found.right_of_clear)]
         )  # fmt: skip
     head = ("images", "ECE before", "ECE after", "Brier after", "taken for brain MRIs",
             "tumor or none said", "right of these", "kind of tumor clear",
@@ -403,18 +392,10 @@ def _maybe(share: float | None, digits: int = 2) -> str:
 
 def refusals(report: dict[str, Any]) -> str:
     """How many pictures of other things are refused, by kind, from sources held out of the fit."""
-    kinds: dict[str, list[dict[str, Any]]] = {}
-    for source in report["sources"].values():
-        if source["part"] == "held_out" and source["pictures"]:
-            kinds.setdefault(source["kind"], []).append(source)
-    rows = []
-    for kind, sources in sorted(kinds.items()):
-        pictures = sum(source["pictures"] for source in sources)
-        refused = round(sum(source["pictures"] * source["refused"] for source in sources))
-        rows.append([kind, f"{refused} of {pictures}"])
-    found = report["summary"]["held_out"]
-    rows.append(["**all**", f"{found['refused']:.1%} of {found['pictures']} (aim 97%)"])
-    rows.append(["AUROC against the official test images", f"{found['auroc']:.4f} (aim 0.995)"])
+    found = elsewhere.refusals(report)
+    rows = [[kind, f"{refused} of {all_}"] for kind, (refused, all_) in sorted(found.kinds.items())]
+    rows.append(["**all**", f"{found.refused:.1%} of {found.pictures} (aim 97%)"])
+    rows.append(["AUROC against the official test images", f"{found.auroc:.4f} (aim 0.995)"])
     return table(("no brain MRIs", "refused"), rows)
 
 

@@ -18,9 +18,8 @@ from model.metrics.accuracy import wilson_interval
 from model.metrics.calibration import calibration_error
 from model.metrics.decisions import finding_figures
 from model.predictors import network_outputs
+from model.reports.elsewhere import CERTAIN
 
-CERTAIN = 0.9
-"""A tumor with a greater probability of no tumor is missed with certainty."""
 RESAMPLED = 1000
 """Draws of people with replacement, for the intervals of the means."""
 _MEANS = (

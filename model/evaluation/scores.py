@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from model.config import CLASS_NAMES, RECIPE
 from model.inference.temperature import log_probabilities, soften
 from model.metrics.accuracy import evaluate, evaluate_confusion
 from model.metrics.calibration import calibration_figures, error_of_bins, fit_temperature, pool_bins
+from model.reports.scores import is_earlier
 
 RUN_REPORTS = Path(__file__).resolve().parents[2] / "benchmarks" / "reports" / "runs"
 LEAKED = ("official",)
@@ -148,11 +149,6 @@ def summarise(scores: list[dict[str, Any]]) -> dict[str, Any]:
             "pooled": _pool(folds),
         } | _spread(folds)  # fmt: skip
     return summary
-
-
-def is_earlier(score: Mapping[str, Any]) -> bool:
-    """Whether a score is of a network trained by another recipe than the present one."""
-    return bool(score["recipe"] != RECIPE)
 
 
 def _of_one_recipe(scores: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -12,10 +12,12 @@ from typing import Any
 
 from data.dataset.sources import OWN, SOURCES
 from model.config import CLASS_NAMES
+from model.reports import elsewhere
+from model.reports.scores import Score, maybe, score
 from web.model_card.charts import Frame, diagram, line_chart
-from web.model_card.figures import Score, by_class, layer, maybe, optional, score
+from web.model_card.figures import by_class, layer, optional
 from web.model_card.reports import MissingFigureError, Reports
-from web.model_card.results import grouped, others
+from web.model_card.results import grouped
 
 CURVES = {
     "loss": ("loss", "val_loss"),
@@ -43,7 +45,7 @@ def facts(reports: Reports) -> Mapping[str, Any]:
         "copied": int(evaluation["sets"]["test_images_with_copy_in_training"]),
         "grouped": optional(lambda: grouped(evaluation["protocols"]["grouped"])),
         "answered": optional(lambda: _answered(evaluation)),
-        "others": optional(lambda: others(reports)),
+        "others": optional(lambda: elsewhere.others(evaluation)),
         "milliseconds": optional(
             lambda: float(reports["serving"]["median"]["milliseconds_per_inference"])
         ),

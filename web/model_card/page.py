@@ -37,7 +37,7 @@ SECTIONS: tuple[tuple[str, LazyString, Builder], ...] = (
     ("confusion", _l("What it confuses"), results.confusion),
     ("calibration", _l("Can its percentages be believed?"), trust.calibration),
     ("abstaining", _l("When it does not answer"), trust.abstaining),
-    ("looking", _l("Does it look at the tumor?"), shortcuts.looking),
+    ("looking", _l("Does it look at the tumor?"), shortcuts.shown),
     ("corruptions", _l("When images get worse"), shortcuts.corruptions),
     ("limits", _l("Limits"), network.limits),
     ("licence", _l("Licence and citation"), network.licence),

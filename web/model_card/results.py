@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from model.metrics.accuracy import missed_and_alarms
-from web.model_card.figures import is_earlier, maybe, optional, score
+from model.reports import elsewhere
+from model.reports.elsewhere import CERTAIN
+from model.reports.scores import is_earlier, maybe, score
+from web.model_card.figures import optional
 from web.model_card.reports import Reports
 
 SETS = ("test_unseen", "test", "test_with_copy_in_training", "validation", "phantoms", "gallery")
@@ -64,33 +67,8 @@ def grouped(found: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
-OTHERS = (
-    "sensitivity", "specificity", "auroc", "missed_with_certainty", "kept", "answered",
-    "right_of_answered", "ece",
-)  # fmt: skip
-"""Figures of each collection, as `model.evaluation.other_collections` calls them."""
-
-CERTAIN = 0.9
-"""As there, which needs the libraries for training."""
-
-
 def others(reports: Reports) -> Mapping[str, Any]:
-    """People of other collections: by collection, and the means over the collections."""
-    found = reports["evaluation"]["other_collections"]
-    mean, intervals = found["mean"], found["mean_95"]
-    return {
-        "certain": CERTAIN,
-        "images": int(found["images"]),
-        "people": int(found["people"]),
-        "sets": {
-            name: {key: maybe(row[key]) for key in OTHERS}
-            | {"images": int(row["images"]), "people": int(row["people"])}
-            for name, row in found["sets"].items()
-        },
-        "mean": {key: maybe(mean[key]) for key in (*OTHERS, "balanced")},
-        "balanced": float(mean["balanced"]),
-        "interval": tuple(float(end) for end in intervals["balanced"]),
-    }
+    return {"certain": CERTAIN, "found": elsewhere.others(reports["evaluation"])}
 
 
 def confusion(reports: Reports) -> Mapping[str, Any]:

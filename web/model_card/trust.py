@@ -9,8 +9,10 @@ import numpy as np
 
 from model.config import CLASS_NAMES
 from model.metrics.accuracy import missed_and_alarms
+from model.reports.elsewhere import refusals
+from model.reports.scores import calibrated, is_earlier, maybe, trusted
 from web.model_card.charts import Frame, reliability
-from web.model_card.figures import is_earlier, maybe, optional
+from web.model_card.figures import optional
 from web.model_card.reports import Reports
 from web.model_card.results import PROTOCOLS, SETS
 
@@ -59,18 +61,14 @@ def _gaps(before: Mapping[str, Any], after: Mapping[str, Any] | None) -> dict[st
 
 
 def _calibrated(report: Mapping[str, Any]) -> Mapping[str, Any]:
-    after = report["after"]
     rows = [
         {key: float(row[key]) for key in ("low", "high", "confidence", "accuracy")}
         | {"images": int(row["images"])}
-        for row in after["reliability"]
+        for row in report["after"]["reliability"]
     ]
     bins = [(row["images"], row["confidence"], row["accuracy"]) for row in rows]
     return {
-        "images": int(after["images"]),
-        "ece_before": float(report["before"]["ece"]),
-        "ece": float(after["ece"]),
-        "brier": float(after["brier"]),
+        "gap": calibrated(report),
         "rows": rows,
         "chart": reliability(bins, RELIABILITY_FRAME, 1 / len(CLASS_NAMES)),
     }
@@ -89,7 +87,7 @@ def abstaining(reports: Reports) -> Mapping[str, Any]:
         "sets": rows,
         "unseen": rows.get("test_unseen"),
         "words": optional(lambda: _words(evaluation["other_collections"]["finding"])),
-        "others": optional(lambda: other_pictures(reports)),
+        "refused": optional(lambda: refused(reports)),
     }
 
 
@@ -102,41 +100,26 @@ def _words(found: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _abstained(evaluation: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    finding, kinds = evaluation["finding"]["sets"][name], evaluation["kinds"]["sets"][name]
-    images, answered = int(finding["images"]), float(finding["answered"])
-    right = maybe(finding["right_of_answered"])
-    answers = round(images * answered)
-    correct = round(answers * (right or 0.0))
+    found = trusted(evaluation, name)
+    answers = round(found.images * found.answered)
+    correct = round(answers * (found.right or 0.0))
     wrong = missed_and_alarms(np.array(evaluation["files"]["litert"][name]["confusion"]))
     return {
-        "images": images,
-        "kept": float(evaluation["ood"]["sets"][name]["kept"]),
-        "answered": answered,
-        "accuracy": right,
-        "of_all": 1 - sum(row["wrong"] for row in wrong.values()) / images,
-        "silent": images - answers,
+        "found": found,
+        "of_all": 1 - sum(row["wrong"] for row in wrong.values()) / found.images,
+        "silent": found.images - answers,
         "right": correct,
         "wrong": answers - correct,
-        "widths": (correct / images, (answers - correct) / images, 1 - answers / images),
-        "clear": maybe(kinds["clear"]),
-        "right_of_clear": maybe(kinds["right_of_clear"]),
+        "widths": (
+            correct / found.images,
+            (answers - correct) / found.images,
+            1 - answers / found.images,
+        ),
     }
 
 
-def other_pictures(reports: Reports) -> Mapping[str, Any]:
-    """Pictures that are no brain MRIs, by kind, from sources that the rule was not fitted on."""
-    ood = reports["ood"]
-    kinds: dict[str, list[int]] = {}
-    for source in ood["sources"].values():
-        if source["part"] == "held_out" and source["pictures"]:
-            counts = kinds.setdefault(str(source["kind"]), [0, 0])
-            counts[0] += round(source["pictures"] * source["refused"])
-            counts[1] += int(source["pictures"])
-    summary = ood["summary"]["held_out"]
-    return {
-        "kinds": dict(sorted(kinds.items(), key=lambda item: (-item[1][0] / item[1][1], item[0]))),
-        "pictures": int(summary["pictures"]),
-        "refused": float(summary["refused"]),
-        "auroc": float(summary["auroc"]),
-        "near": {name: float(value) for name, value in ood["refused_of_near_cases"].items()},
-    }
+def refused(reports: Reports) -> Mapping[str, Any]:
+    """Pictures that are no brain MRIs, the kind that is refused most often first."""
+    found = refusals(reports["ood"])
+    kinds = sorted(found.kinds.items(), key=lambda item: (-item[1][0] / item[1][1], item[0]))
+    return {"found": found, "kinds": dict(kinds)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.figures import tables
+from model.config import CLASS_NAMES
+from model.reports.elsewhere import FIGURES
 
 
 def cells(text: str) -> list[list[str]]:
@@ -16,12 +18,21 @@ def cells(text: str) -> list[list[str]]:
 
 
 def figures(correct: int, images: int) -> dict[str, Any]:
-    share = correct / images
-    classes = {"glioma": {"recall": share / 2}, "notumor": {"recall": share}}
-    return {
-        "images": images, "correct": correct, "accuracy": share, "balanced_accuracy": share / 2,
-        "accuracy_95": [share - 0.01, share + 0.01], "classes": classes,
+    right = correct / images
+    unknown = {"support": 0, "precision": None, "recall": None, "f1": None}
+    classes = dict.fromkeys(CLASS_NAMES, unknown) | {
+        "glioma": unknown | {"recall": right / 2}, "notumor": unknown | {"recall": right},
     }  # fmt: skip
+    return {
+        "images": images, "correct": correct, "accuracy": right, "balanced_accuracy": right / 2,
+        "accuracy_95": [right - 0.01, right + 0.01], "classes": classes,
+        "confusion": [[0] * 4] * 4,
+    }  # fmt: skip
+
+
+def share(count: int, images: int = 100) -> dict[str, Any]:
+    right = count / images
+    return {"count": count, "images": images, "share": right, "interval_95": [right, right]}
 
 
 def test_the_finding_is_one_paragraph_of_measured_figures() -> None:
@@ -40,8 +51,8 @@ def test_the_finding_is_one_paragraph_of_measured_figures() -> None:
         },
     }
     shortcuts = {
-        "painted_out": {"to_notumor": {"all": {"share": 0.66}}},
-        "heat_maps": {"default": "x", "methods": {"x": {"hits": {"all": {"share": 0.89}}}}},
+        "painted_out": {"to_notumor": {"all": share(66)}},
+        "heat_maps": {"default": "x", "methods": {"x": {"hits": {"all": share(89)}}}},
     }
     published = [
         {"protocol": "official (leaked)", "accuracy": "99.85%"},
@@ -152,8 +163,8 @@ def test_calibration_by_protocol_leaves_out_what_was_not_measured() -> None:
 
 
 def test_trust_tells_findings_and_kinds() -> None:
-    before, after = {"ece": 0.03, "brier": 0.2}, {"ece": 0.01, "brier": 0.1}
-    finding = {"answered": 0.9, "right_of_answered": 0.955}
+    before, after = ({"images": 10, "ece": e, "brier": 10 * e} for e in (0.03, 0.01))
+    finding = {"images": 10, "answered": 0.9, "right_of_answered": 0.955}
     kinds = {"clear": 0.5, "right_of_clear": None}
     evaluation = {
         "calibration": {"sets": {"test": {"before": before, "after": after}}},
@@ -166,7 +177,7 @@ def test_trust_tells_findings_and_kinds() -> None:
 
 
 def test_other_collections_end_with_their_mean() -> None:
-    figures: dict[str, float | None] = dict.fromkeys(tables.OTHER, 0.5)
+    figures: dict[str, float | None] = dict.fromkeys((*FIGURES, "balanced"), 0.5)
     healthy = figures | {"sensitivity": None, "images": 10, "people": 3}
     mean = figures | {"auroc": None}
     evaluation = {
@@ -210,6 +221,7 @@ def test_refusals_add_up_held_out_sources_by_kind() -> None:
             "d": source("development", "photograph", 99, 1.0),
         },
         "summary": {"held_out": {"pictures": 44, "refused": 39 / 44, "auroc": 0.99871}},
+        "refused_of_near_cases": {},
     }
     rows = cells(tables.refusals(report))[1:]
     assert rows[:2] == [["drawing", "2 of 4"], ["photograph", "37 of 40"]]

@@ -13,7 +13,7 @@ from data.dataset.image_set import ImageSet
 from data.dataset.protocols import Parts
 from model.config import CLASS_NAMES
 from model.evaluation import report, scores
-from model.evaluation.scores import is_earlier, read_scores, score_run, summarise, write_score
+from model.evaluation.scores import read_scores, score_run, summarise, write_score
 from model.inference.temperature import log_probabilities, soften
 from model.metrics.accuracy import evaluate
 from model.metrics.calibration import (
@@ -23,6 +23,7 @@ from model.metrics.calibration import (
     fit_temperature,
 )
 from model.predictors import keras_predictor
+from model.reports.scores import is_earlier
 from tests.model_helpers import smooth_images
 
 
