@@ -65,12 +65,12 @@ class FewUnseenWarning(UserWarning):
     """A class has fewer unseen test images than were asked for."""
 
 
-def phantom_png(label: str, seed: int, size: int = SAMPLE_SIZE) -> tuple[bytes, dict[str, Any]]:
+def phantom_png(label: str, seed: int) -> tuple[bytes, dict[str, Any]]:
     """The PNG bytes of one gallery phantom, and its plane and contrast."""
     # Drawing needs SciPy, which a server that only copies real images does not have.
     from data.phantoms import make_phantom
 
-    phantom = make_phantom(label, seed, size=size)
+    phantom = make_phantom(label, seed, size=SAMPLE_SIZE)
     buffer = io.BytesIO()
     Image.fromarray(phantom.image).save(buffer, "PNG", optimize=True)
     return buffer.getvalue(), {"plane": phantom.plane, "contrast": phantom.contrast}

@@ -19,12 +19,13 @@ from model.inference.head_mask import head_mask, mask_outside
 from model.inference.last_layers import Array, Tail
 from model.predictors import litert_predictor
 from model.probes.faithfulness import BLUR, STEPS, faithfulness, rank_correlation
-from model.probes.pointing import DEFAULT, HeatMethod, compute, features_of
+from model.probes.pointing import DEFAULT, compute, features_of
 from model.probes.shortcuts import Images, Outlined, Predict, share, shares
 from model.system import native_notices_silenced
 from model.training.counterfactuals import head_mask as opencv_head
 
 CUT = DEFAULT.cuts[0]
+SEED = 0
 LAYERS = ("logits", "dense2", "dense1", *(f"conv{index}" for index in range(8, 0, -1)))
 Mask = NDArray[np.bool_]
 
@@ -79,23 +80,21 @@ def randomisation_report(
     model: keras.Model,
     outlined: Outlined,
     *,
-    seed: int = 0,
-    method: HeatMethod = DEFAULT,
     layers: Sequence[str] = LAYERS,
 ) -> dict[str, Any]:
     """Maps of the network with the weights of its layers shuffled, from the logits down."""
     changed = keras.models.clone_model(model)
     changed.set_weights(model.get_weights())
-    rng = np.random.default_rng(seed)
-    original = _evidence_and_hits(model, outlined, method)
+    rng = np.random.default_rng(SEED)
+    original = _evidence_and_hits(model, outlined)
     stages = {"none": _stage(original, original, outlined)}
     for name in layers:
         layer = changed.get_layer(name)
         layer.set_weights([shuffled(values, rng) for values in layer.get_weights()])
-        stages[name] = _stage(original, _evidence_and_hits(changed, outlined, method), outlined)
+        stages[name] = _stage(original, _evidence_and_hits(changed, outlined), outlined)
     return {
         "images": len(outlined),
-        "seed": seed,
+        "seed": SEED,
         "randomised": "weights of each layer shuffled, cumulatively from the logits down",
         "similarity": "mean Spearman correlation of the 14 x 14 signed maps",
         "stages": stages,
@@ -107,9 +106,7 @@ def shuffled(values: Array, rng: np.random.Generator) -> Array:
     return np.asarray(rng.permutation(values.ravel()).reshape(values.shape), dtype=np.float32)
 
 
-def _evidence_and_hits(
-    model: keras.Model, outlined: Outlined, method: HeatMethod
-) -> tuple[Array, NDArray[np.bool_]]:
+def _evidence_and_hits(model: keras.Model, outlined: Outlined) -> tuple[Array, NDArray[np.bool_]]:
     features, tail = features_of(model, (CUT,)), Tail.from_keras(model, CUT)
     signed, tally = [], Tally()
     for start in range(0, len(outlined), 16):
@@ -117,7 +114,7 @@ def _evidence_and_hits(
         given = features(outlined.images[rows])
         labels, masks = outlined.labels[rows], outlined.masks[rows]
         signed.append(evidence(tail, given[CUT], direction(labels)))
-        heat = heat_maps(signed[-1], CUT, sigma=method.sigma)
+        heat = heat_maps(signed[-1], CUT, sigma=DEFAULT.sigma)
         tally.add(heat, masks, masks)
     return np.concatenate(signed), tally.hits
 

@@ -57,15 +57,15 @@ def main() -> None:
     if sys.argv[1:2] == [PROBE]:
         print(json.dumps(probe(Path(sys.argv[2]))))
         return
+    from benchmarks.service.load.start import add_python  # the probe's environment lacks psutil
+
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--python", type=Path, default=ROOT / ".venv" / "bin" / "python")
+    add_python(parser)
     parser.add_argument("--images", type=int, nargs="+", default=[1000, 10_000])
     parser.add_argument("--ray", action="store_true", help="also measure Ray Data")
     parser.add_argument("--ray-images", type=int, default=2000)
     parser.add_argument("--out", type=Path, default=REPORT)
     options = parser.parse_args()
-    if not options.python.exists():
-        parser.error(f"--python must be an interpreter (`make serve` makes it): {options.python}")
     with tempfile.TemporaryDirectory() as folder:
         report = measure(options, Path(folder))
     write_report(options.out, report)

@@ -13,26 +13,22 @@ import argparse
 import json
 import os
 import sys
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import write_report
-from benchmarks.service.control_groups import ControlGroupError, Group, limited
-from benchmarks.service.serving import REPORT
-from benchmarks.service.serving_load import Ask, by_clients, send, summary
-from benchmarks.service.serving_mix import Catalogue, catalogue, fixed_mix
-from benchmarks.service.serving_start import (
+from benchmarks.report import REPORTS, write_report
+from benchmarks.service.load.control_groups import ControlGroupError, Group, limited
+from benchmarks.service.load.memory import MemoryWatch
+from benchmarks.service.load.mix import Catalogue, catalogue, fixed_mix
+from benchmarks.service.load.requests import Ask, by_clients, send, summary
+from benchmarks.service.load.start import (
     MEASURED,
-    SERVING_PYTHON,
     Service,
+    add_python,
     free_port,
     get,
-    megabytes,
     running,
-    session_members,
     start_command,
     wait_for_warm_up,
     wait_until_up,
@@ -42,34 +38,6 @@ from model.system import describe_machine
 MEGABYTES = 512.0
 SHARE = 0.1
 BARS = {"peak_megabytes": 256.0, "seconds_to_first_page": 20.0, "seconds_with_heat_map": 3.0}
-
-
-class MemoryWatch:
-    """Samples the resident memory of a service's processes until the block ends."""
-
-    def __init__(self, pid: int) -> None:
-        self.peak = 0.0
-        self._pid, self._over = pid, threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def _watch(self) -> None:
-        while not self._over.wait(0.1):
-            self.peak = max(self.peak, megabytes(session_members(self._pid)))
-
-    def __enter__(self) -> MemoryWatch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-
-def timed(ask: Callable[[], object]) -> float:
-    """Seconds of a call."""
-    started = time.perf_counter()
-    ask()
-    return time.perf_counter() - started
 
 
 def answered(service: Service, ask: Ask) -> float:
@@ -111,7 +79,10 @@ def measure(options: argparse.Namespace, group: Group, asks: Catalogue) -> dict[
     port = free_port()
     command = group.wrap(start_command(options.python, port))
     settings = MEASURED | {"WARM_UP": str(int(options.warm_up))}
-    with running(command, port, settings) as service, MemoryWatch(service.process.pid) as watch:
+    with (
+        running(command, port, settings) as service,
+        MemoryWatch(service.process.pid, 0.1) as watch,
+    ):
         start = cold_start(service, asks)
         early = heat_maps(service, asks, 3)
         warm = wait_for_warm_up(service) if options.warm_up else None
@@ -159,7 +130,7 @@ def against_bars(found: dict[str, Any]) -> dict[str, bool]:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--python", type=Path, default=SERVING_PYTHON, help="runs the service")
+    add_python(parser)
     parser.add_argument("--requests", type=int, default=200, help="mixed requests")
     parser.add_argument("--clients", type=int, default=2, help="that send them at a time")
     parser.add_argument("--megabytes", type=float, default=MEGABYTES, help="hard limit of memory")
@@ -168,11 +139,8 @@ def arguments() -> argparse.Namespace:
         "--warm-up", action=argparse.BooleanOptionalAction, default=True,
         help="read the gallery in the background after the start, as shipped",
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, default=REPORT.with_name("render_host.json"))
-    options = parser.parse_args()
-    if not options.python.exists():
-        parser.error(f"--python must be an interpreter (`make serve` makes it): {options.python}")
-    return options
+    parser.add_argument("--out", type=Path, default=REPORTS / "render_host.json")
+    return parser.parse_args()
 
 
 def main() -> None:

@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 
 from benchmarks.report import REPORTS, write_report
-from benchmarks.service.serving_start import (
+from benchmarks.service.load.start import (
     MEASURED,
-    SERVING_PYTHON,
+    add_python,
     free_port,
     get,
     megabytes,
@@ -32,11 +32,9 @@ REPORT = REPORTS / "serving.json"
 def main() -> None:
     """Runs the benchmark and writes the report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--python", type=Path, default=SERVING_PYTHON)
+    add_python(parser)
     parser.add_argument("--starts", type=int, default=5, help="how often to start the app")
     options = parser.parse_args()
-    if not options.python.exists():
-        parser.error(f"--python must be an interpreter (`make serve` makes it): {options.python}")
     runs = [measure(options.python) for _ in range(options.starts)]
     report = {
         "command": "python -m benchmarks.service.serving",

@@ -19,30 +19,28 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from benchmarks.report import write_report
-from benchmarks.service.serving import REPORT
-from benchmarks.service.serving_load import Answer, at_rate, by_clients, summary
-from benchmarks.service.serving_mix import Catalogue, catalogue, mixed
-from benchmarks.service.serving_start import (
+from benchmarks.report import REPORTS, write_report
+from benchmarks.service.load.memory import MemoryWatch, slope
+from benchmarks.service.load.mix import Catalogue, catalogue, mixed
+from benchmarks.service.load.requests import Answer, at_rate, by_clients, summary
+from benchmarks.service.load.start import (
     MEASURED,
-    SERVING_PYTHON,
+    TIMEOUT,
     Service,
+    add_python,
     free_port,
     get,
-    megabytes,
     running,
-    session_members,
     start_command,
     wait_for_warm_up,
     wait_until_up,
 )
-from benchmarks.service.slopes import Sample, slope
 from model.system import describe_machine
 
 SHARE = 0.8
@@ -69,40 +67,16 @@ class Restart:
     seconds: float
 
 
-@dataclass
-class Watch:
-    """Samples the resident memory of the service's processes every few seconds.
-
-    Attributes:
-        samples: Of each; the processes of a stretch are the same ones.
-    """
-
-    session: int
-    every: float
-    samples: list[Sample] = field(default_factory=list)
-    over: threading.Event = field(default_factory=threading.Event)
-
-    def run(self) -> None:
-        """Samples until `over`."""
-        generations: dict[frozenset[int], int] = {}
-        while not self.over.wait(self.every):
-            members = session_members(self.session)
-            total = megabytes(members)
-            key = frozenset(one.pid for one in members)
-            generation = generations.setdefault(key, len(generations))
-            self.samples.append(Sample(time.perf_counter(), total, generation))
-
-
-def wait_for(ready: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
+def wait_for(ready: Callable[[], bool], what: str) -> None:
     """Waits until something is so.
 
     Raises:
         RuntimeError: It takes too long.
     """
-    until = time.perf_counter() + seconds
+    until = time.perf_counter() + TIMEOUT
     while not ready():
         if time.perf_counter() > until:
-            raise RuntimeError(f"{what} within {seconds:.0f} s")
+            raise RuntimeError(f"{what} within {TIMEOUT:.0f} s")
         time.sleep(0.1)
 
 
@@ -199,20 +173,14 @@ def soak(service: Service, asks: Catalogue, options: argparse.Namespace) -> dict
     print(f"peak {max(peaks.values()):.1f} a second, soaking at {rate:.1f}", flush=True)
     seconds = options.minutes * 60
     master, restarts = Master(service), list[Restart]()
-    watch = Watch(service.process.pid, options.sample_seconds)
     kinds = RESTARTS if options.restart == "both" else (options.restart,)
-    helpers = [
-        threading.Thread(target=watch.run, daemon=True),
-        threading.Thread(
-            target=restart_while_running, args=(master, kinds, seconds, restarts), daemon=True
-        ),
-    ]
-    for helper in helpers:
-        helper.start()
-    answers = list(at_rate(service.port, mixed(asks), rate, seconds))
-    helpers[1].join(timeout=180)
-    watch.over.set()
-    helpers[0].join()
+    restarter = threading.Thread(
+        target=restart_while_running, args=(master, kinds, seconds, restarts), daemon=True
+    )
+    with MemoryWatch(service.process.pid, options.sample_seconds) as watch:
+        restarter.start()
+        answers = list(at_rate(service.port, mixed(asks), rate, seconds))
+        restarter.join(timeout=180)
     if len(restarts) != len(kinds):
         raise RuntimeError(f"a restart did not end. {service.said()}")
     found = summary(answers)
@@ -235,16 +203,14 @@ def main() -> None:
     """Measures and writes the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--python", type=Path, default=SERVING_PYTHON, help="runs the service")
+    add_python(parser)
     parser.add_argument("--restart", choices=(*RESTARTS, "both"), default="both")
     parser.add_argument(
         "--ramp-seconds", type=float, default=10.0, help="for each step to the peak"
     )
     parser.add_argument("--sample-seconds", type=float, default=5.0, help="between memory samples")
-    parser.add_argument("--out", type=Path, default=REPORT.with_name("soak.json"))
+    parser.add_argument("--out", type=Path, default=REPORTS / "soak.json")
     options = parser.parse_args()
-    if not options.python.exists():
-        parser.error(f"--python must be an interpreter (`make serve` makes it): {options.python}")
     asks, port = catalogue(), free_port()
     with running(start_command(options.python, port), port, MEASURED) as service:
         try:

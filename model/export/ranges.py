@@ -17,12 +17,11 @@ FLOOR = -5.0
 """Where ranges may begin: ELU(-5) = -0.993, and a step behind it is 0.03 and more."""
 
 
-def cut_ranges(calibrated: bytes, floor: float = FLOOR) -> bytes:
-    """Raises the least value of what each ELU gets, also from in front of a pooling, to `floor`.
+def cut_ranges(calibrated: bytes) -> bytes:
+    """Raises the least value of what each ELU gets, also from in front of a pooling, to `FLOOR`.
 
     Args:
         calibrated: The model.
-        floor: Lowest value that is told apart.
 
     Returns:
         The model, all else as it was.
@@ -38,13 +37,13 @@ def cut_ranges(calibrated: bytes, floor: float = FLOOR) -> bytes:
         }
         for kind, step in kinds.values():
             if kind == "ELU":
-                _cut(graph.tensors, kinds, int(step.inputs[0]), floor)
+                _cut(graph.tensors, kinds, int(step.inputs[0]))
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def _cut(tensors: Any, kinds: dict[int, tuple[str, Any]], place: int, floor: float) -> None:
+def _cut(tensors: Any, kinds: dict[int, tuple[str, Any]], place: int) -> None:
     quantization = tensors[place].quantization
-    quantization.min = [max(float(least), floor) for least in quantization.min]
+    quantization.min = [max(float(least), FLOOR) for least in quantization.min]
     kind, step = kinds[place]
     if kind == "MAX_POOL_2D":  # which commutes with a floor
-        _cut(tensors, kinds, int(step.inputs[0]), floor)
+        _cut(tensors, kinds, int(step.inputs[0]))

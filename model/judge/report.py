@@ -32,6 +32,8 @@ COMPARED = {
 }
 """Figures that both this report and that of the other collections have, and their words."""
 
+_SIDE = 300  # pixels, of the reliability diagram
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -160,14 +162,14 @@ def _share(figure: dict[str, Any] | float | None) -> float | None:
     return figure["share"] if isinstance(figure, dict) else figure
 
 
-def _points(found: dict[str, Any] | None, side: float = 300) -> Sequence[dict[str, float]]:
+def _points(found: dict[str, Any] | None) -> Sequence[dict[str, float]]:
     """The reliability diagram's points, from a half to 1 each way, and how many stand for each."""
     if found is None or found["calibration"] is None:
         return []
     return [
         {
-            "x": (row["confidence"] - 0.5) * 2 * side,
-            "y": side - max(row["accuracy"] - 0.5, 0) * 2 * side,
+            "x": (row["confidence"] - 0.5) * 2 * _SIDE,
+            "y": _SIDE - max(row["accuracy"] - 0.5, 0) * 2 * _SIDE,
             "r": 4 + 14 * (row["images"] / found["calibration"]["images"]) ** 0.5,
         }
         for row in found["calibration"]["reliability"]

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.service import comparison, engines
+from benchmarks.service.comparison import measure as comparison
+from benchmarks.service.engines import measure as engines
 
 PROBLEM = json.dumps({"detail": "`file` must not be empty. Received: 0 bytes"}).encode()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.service.control_groups import (
+from benchmarks.service.load.control_groups import (
     ControlGroupError,
     GroupV1,
     GroupV2,

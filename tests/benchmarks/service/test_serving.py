@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.service import engines, render_host, serving_mix
-from benchmarks.service.serving_files import bad_files, encoded, good_files
-from benchmarks.service.serving_load import (
+from benchmarks.service import render_host
+from benchmarks.service.engines import measure as engines
+from benchmarks.service.load import mix as serving_mix
+from benchmarks.service.load.files import bad_files, encoded, good_files
+from benchmarks.service.load.requests import (
     Answer,
     Ask,
     at_rate,
@@ -31,8 +33,8 @@ from benchmarks.service.serving_load import (
     summary,
     upload,
 )
-from benchmarks.service.serving_start import start_command
-from benchmarks.service.wrk import Throughput, WrkError, parse
+from benchmarks.service.load.start import start_command
+from benchmarks.service.load.wrk import Throughput, WrkError, parse
 from model.inference.classifier import Prediction
 from model.preprocessing import ImageError
 from model.reading.open_scan import read_scan

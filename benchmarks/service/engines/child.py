@@ -1,6 +1,6 @@
 """One engine in a process of its own.
 
-Command line: `python -m benchmarks.service.engine_child KIND MODEL IMAGES OUT`.
+Command line: `python -m benchmarks.service.engines.child KIND MODEL IMAGES OUT`.
 IMAGES is a `.npy` of float32 (n, 224, 224, 1) in [0, 1]. Writes the probabilities (n, 4) to OUT
 and prints figures as JSON. Imports nothing of what it does not measure.
 """

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 TIMEOUT = 120.0
+CLIENTS = 64  # that an open loop has at most
 BUSY = 503
 Check = Callable[[bytes], str | None]
 """Says what is wrong with a body, or None."""
@@ -72,12 +73,12 @@ class Answer:
         return self.status == 0
 
 
-def multipart(name: str, content: bytes, field: str = "file") -> tuple[bytes, str]:
+def multipart(name: str, content: bytes) -> tuple[bytes, str]:
     """A form with one file: its body and content type."""
     boundary = "----benchmark-7f3a9c"
     head = (
         f"--{boundary}\r\n"
-        f'Content-Disposition: form-data; name="{field}"; filename="{name}"\r\n'
+        f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n'
         "Content-Type: application/octet-stream\r\n\r\n"
     )
     body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
@@ -149,16 +150,14 @@ def by_clients(port: int, asks: Iterable[Ask], clients: int, seconds: float) -> 
         return list(itertools.chain.from_iterable(part.result() for part in parts))
 
 
-def at_rate(
-    port: int, asks: Iterator[Ask], rate: float, seconds: float, clients: int = 64
-) -> Iterator[Answer]:
+def at_rate(port: int, asks: Iterator[Ask], rate: float, seconds: float) -> Iterator[Answer]:
     """So many requests a second whether or not the earlier ones are answered (an open loop).
 
     Answers' times count from when the request was due, so that a stall is not forgiven.
     """
     started, number = time.perf_counter(), 0
     pending = []
-    with ThreadPoolExecutor(clients) as pool:
+    with ThreadPoolExecutor(CLIENTS) as pool:
         while (due := started + number / rate) < started + seconds:
             time.sleep(max(0.0, due - time.perf_counter()))
             pending.append(pool.submit(send, port, next(asks), due))

@@ -1,6 +1,6 @@
 """The shipped network alone, as the server loads it.
 
-Command line: `python -m benchmarks.service.bare_inference FILE`.
+Command line: `python -m benchmarks.service.comparison.bare_inference FILE`.
 Prints the milliseconds of its inferences on a picture as JSON: median and 95th percentile.
 """
 

@@ -1,6 +1,6 @@
 """What a user would otherwise run: Flask with TensorFlow's `model.predict`; see `comparison`.
 
-    gunicorn --workers 1 --threads 4 "benchmarks.service.plain_app:create_app('same')"
+    gunicorn --workers 1 --threads 4 "benchmarks.service.comparison.plain_app:create_app('same')"
 
 Networks: "same", the shipped `.keras` file, or "original", the 11-convolution layout.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from flask import Flask, jsonify, request
 from PIL import Image
 
-from benchmarks.service.original_network import build_original
+from benchmarks.service.comparison.original_network import build_original
 from model.config import ARTIFACTS, CLASS_NAMES, MODEL_NAME
 
 NETWORKS = ("same", "original")

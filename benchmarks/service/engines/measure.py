@@ -27,10 +27,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.report import ROOT, write_report
-from benchmarks.service.engine_files import LAYOUTS, litert_files, onnx_file, quantized_onnx
-from benchmarks.service.serving import REPORT
-from benchmarks.service.serving_files import phantom_image
+from benchmarks.report import REPORTS, ROOT, write_report
+from benchmarks.service.engines.files import LAYOUTS, litert_files, onnx_file, quantized_onnx
+from benchmarks.service.load.files import phantom_image
 from data.dataset.image_set import load_split, to_float
 from model.config import ARTIFACTS, MODEL_NAME
 from model.export.export import calibration_images
@@ -56,7 +55,7 @@ class Variant:
     """A file and the engine that runs it.
 
     Attributes:
-        engine: As `benchmarks.service.engine_child` calls it.
+        engine: As `benchmarks.service.engines.child` calls it.
         precision: Of weights and activations.
     """
 
@@ -97,7 +96,7 @@ def run_child(variant: Variant, images: Path, out: Path, threads: int, count: in
     Raises:
         RuntimeError: It failed; its own words.
     """
-    command = [sys.executable, "-m", "benchmarks.service.engine_child", variant.engine]
+    command = [sys.executable, "-m", "benchmarks.service.engines.child", variant.engine]
     command += [str(variant.path), str(images), str(out), "--threads", str(threads)]
     command += ["--count", str(count), "--started", repr(time.time())]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -239,7 +238,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="dataset folder, for the accuracy")
     parser.add_argument("--count", type=int, default=100, help="timed inferences of each")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--out", type=Path, default=REPORT.with_name("engines.json"))
+    parser.add_argument("--out", type=Path, default=REPORTS / "engines.json")
     return parser.parse_args()
 
 
@@ -277,7 +276,3 @@ def main() -> None:
     }
     write_report(options.out, report)
     print(json.dumps(report["conclusion"], indent=2))
-
-
-if __name__ == "__main__":
-    main()

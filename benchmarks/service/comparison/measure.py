@@ -2,7 +2,7 @@
 
 `python -m benchmarks.service.comparison` serves, one after another and several times over: this app
 as shipped; the same network in a plain Flask app with TensorFlow's `model.predict`
-(`benchmarks/service/plain_app.py`); and the original layout of 11 convolutions in that app. It asks
+(`plain_app.py` beside this module); and the original layout of 11 convolutions in that app. It asks
 each for predictions of an uploaded 224-pixel JPEG made from a phantom and writes
 `benchmarks/reports/comparison.json` with the ratios. Needs `.venv` and `.venv-dev` (`make serve`
 and `make test` make them) and wrk.
@@ -22,16 +22,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import write_report
-from benchmarks.service.serving import REPORT
-from benchmarks.service.serving_files import encoded, phantom_image
-from benchmarks.service.serving_load import milliseconds, multipart
-from benchmarks.service.serving_start import (
+from benchmarks.report import REPORTS, write_report
+from benchmarks.service.load.files import encoded, phantom_image
+from benchmarks.service.load.requests import milliseconds, multipart
+from benchmarks.service.load.start import (
     MEASURED,
     ROOT,
-    SERVING_PYTHON,
     Service,
+    add_python,
     free_port,
+    interpreter,
     megabytes,
     running,
     session_members,
@@ -39,7 +39,7 @@ from benchmarks.service.serving_start import (
     wait_for_warm_up,
     wait_until_up,
 )
-from benchmarks.service.wrk import throughput
+from benchmarks.service.load.wrk import throughput
 from model.config import PARAMETER_COUNT
 from model.system import describe_machine
 
@@ -87,7 +87,7 @@ def contender(name: str, serving: Path, plain: Path) -> Contender:
         return Contender(name, command, port, "/healthz", "/api/v1/predictions", MEASURED)
     command = [str(plain), "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
     command += ["--threads", "4", "--timeout", "300", "--no-control-socket"]
-    command.append(f"benchmarks.service.plain_app:create_app('{name}')")
+    command.append(f"benchmarks.service.comparison.plain_app:create_app('{name}')")
     settings = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     return Contender(name, command, port, "/", "/predict", settings)
 
@@ -158,7 +158,7 @@ def session_after_load(service: Service) -> float:
 
 def bare_inference(python: Path, file: Path) -> dict[str, float]:
     """Milliseconds of the shipped network alone, in a process of its own."""
-    command = [str(python), "-m", "benchmarks.service.bare_inference", str(file)]
+    command = [str(python), "-m", "benchmarks.service.comparison.bare_inference", str(file)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -254,20 +254,15 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     """Measures and writes the report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--python", type=Path, default=SERVING_PYTHON, help="runs this app")
-    parser.add_argument("--plain-python", type=Path, default=PLAIN_PYTHON, help="has TensorFlow")
+    add_python(parser)
+    parser.add_argument(
+        "--plain-python", type=interpreter, default=str(PLAIN_PYTHON), help="has TensorFlow"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="how often to measure each")
     parser.add_argument("--seconds", type=int, default=15, help="of each load by wrk")
     parser.add_argument("--count", type=int, default=60, help="predictions one after another")
-    parser.add_argument("--out", type=Path, default=REPORT.with_name("comparison.json"))
+    parser.add_argument("--out", type=Path, default=REPORTS / "comparison.json")
     options = parser.parse_args()
-    for python in (options.python, options.plain_python):
-        if not python.exists():
-            parser.error(f"there is no {python}; `make serve` and `make test` make them")
     report = compare(options)
     write_report(options.out, report)
     print(json.dumps(report, indent=2))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,12 +1,16 @@
-"""Does memory grow? A straight line through samples, with its standard error."""
+"""The memory of a running service: sampled, and whether it grows."""
 
 from __future__ import annotations
 
 import math
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from benchmarks.service.load.start import megabytes, session_members
 
 HOUR = 3600.0
 ENOUGH = 5  # samples of a stretch, to say something of it
@@ -26,6 +30,41 @@ class Sample:
     at: float
     megabytes: float
     stretch: int
+
+
+class MemoryWatch:
+    """Samples the resident memory of a service's processes until the block ends.
+
+    Attributes:
+        samples: Of each; the processes of a stretch are the same ones.
+    """
+
+    def __init__(self, session: int, every: float) -> None:
+        """Takes the number of the service's session, and seconds between samples."""
+        self.samples: list[Sample] = []
+        self._session, self._every, self._over = session, every, threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    @property
+    def peak(self) -> float:
+        """The highest sample, in MB."""
+        return max((sample.megabytes for sample in self.samples), default=0.0)
+
+    def _watch(self) -> None:
+        stretches: dict[frozenset[int], int] = {}
+        while not self._over.wait(self._every):
+            members = session_members(self._session)
+            total = megabytes(members)
+            stretch = stretches.setdefault(frozenset(one.pid for one in members), len(stretches))
+            self.samples.append(Sample(time.perf_counter(), total, stretch))
+
+    def __enter__(self) -> MemoryWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
 
 
 def settled(samples: Sequence[Sample], share: float) -> list[list[Sample]]:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.report import ROOT
-from benchmarks.service.serving_files import bad_files, good_files
-from benchmarks.service.serving_load import Ask, Check, is_problem, upload
+from benchmarks.service.load.files import bad_files, good_files
+from benchmarks.service.load.requests import Ask, Check, is_problem, upload
 from model.inference.classifier import Classifier, Prediction
 from model.preprocessing import load_image, prepare
 from model.reading.open_scan import read_scan
@@ -138,13 +138,13 @@ def mixed(asks: Catalogue, seed: int = 0) -> Iterator[Ask]:
         yield draw.choice(asks[draw.choices(kinds, weights)[0]])
 
 
-def fixed_mix(asks: Catalogue, count: int, seed: int = 0) -> list[Ask]:
+def fixed_mix(asks: Catalogue, count: int) -> list[Ask]:
     """So many requests by `SHARES`, every kind and every bad file and request among them."""
     found = [*asks["bad file"], *asks["bad request"]]
     found += [asks[kind][0] for kind in SHARES if kind not in ("bad file", "bad request")]
     if count < len(found):
         raise ValueError(f"`count` must be at least {len(found)}. Received: {count}")
-    rest = mixed(asks, seed)
+    rest = mixed(asks)
     found += [next(rest) for _ in range(count - len(found))]
-    random.Random(seed).shuffle(found)
+    random.Random(0).shuffle(found)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
@@ -56,6 +57,24 @@ class Service:
         """The end of what it wrote."""
         self.output.seek(0)
         return self.output.read().decode(errors="replace")[-2000:]
+
+
+def interpreter(text: str) -> Path:
+    """The interpreter of a command line's `--python`.
+
+    Raises:
+        argparse.ArgumentTypeError: It is not there.
+    """
+    if not Path(text).exists():
+        raise argparse.ArgumentTypeError(f"there is no {text}; `make serve` makes it")
+    return Path(text)
+
+
+def add_python(parser: argparse.ArgumentParser) -> None:
+    """Adds `--python`, which runs the service."""
+    parser.add_argument(
+        "--python", type=interpreter, default=str(SERVING_PYTHON), help="runs the service"
+    )
 
 
 def free_port() -> int:

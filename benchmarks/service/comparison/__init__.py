@@ -1,0 +1,1 @@
+"""This app against what a user would otherwise run."""

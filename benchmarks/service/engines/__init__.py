@@ -1,0 +1,1 @@
+"""Engines and precisions that can run the network, side by side."""

@@ -1,0 +1,1 @@
+"""What the measurements of the service share: start it, ask it, watch its memory, limit it."""
