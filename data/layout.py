@@ -18,8 +18,8 @@ from typing import Literal
 from PIL import Image, UnidentifiedImageError
 
 from model.config import CLASS_NAMES
-from model.reading.picture import DAMAGE
-from model.reading.picture_guards import MAX_PIXELS
+from model.reading.pictures.guards import MAX_PIXELS
+from model.reading.pictures.picture import DAMAGE
 
 SPLITS = ("Training", "Testing")
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})

@@ -3,7 +3,7 @@
 Data contract: bytes, a path or a binary file in; float32 array (224, 224, 1), channels last,
 values in [0, 1], out. Steps, in order:
 
-1. decode one grey channel at the file's full bit depth (`model.reading.picture`);
+1. decode one grey channel at the file's full bit depth (`model.reading.pictures.picture`);
 2. resize to 224 x 224 without keeping the aspect ratio, antialiased;
 3. map the 0.5th to the 99.5th percentile of the intensities to 0 and 1 and clip, since MRI
    intensities have no unit and depend on the scanner and the window somebody chose.
@@ -20,7 +20,7 @@ from PIL import Image
 
 from model.config import IMAGE_SIZE
 from model.reading.errors import ImageError as ImageError
-from model.reading.picture import decode as decode
+from model.reading.pictures.picture import decode as decode
 
 PERCENTILES = (0.5, 99.5)
 LARGEST = 1e30

@@ -27,8 +27,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from model.reading.dicom_header import MAX_DEFLATED_BYTES
-from model.reading.nifti import MAX_UNPACKED_BYTES
+from model.reading.dicom.header import MAX_DEFLATED_BYTES
+from model.reading.volumes.nifti import MAX_UNPACKED_BYTES
 from tests.scan_files import dicom, nifti, png, white_share
 
 PAYLOAD = b"<html><script>alert('polyglot')</script></html>"

@@ -56,10 +56,6 @@ def work(arguments: list[str]) -> None:
     import atheris
 
     with atheris.instrument_imports(include=list(INSTRUMENTED)):
-        import model.reading.dicom
-        import model.reading.nifti
-        import model.reading.picture
-        import model.reading.picture_guards  # noqa: F401 -- instrumented by being imported here
         from benchmarks.service.decoding import read_or_refuse
 
     def target(content: bytes) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.dataset.outline_files import OutlinesError, fill_polygon
-from model.reading.picture_guards import MAX_PIXELS
+from model.reading.pictures.guards import MAX_PIXELS
 
 FIELDS = ("label", "PID", "image", "tumorBorder", "tumorMask")
 LABELS = {1: "meningioma", 2: "glioma", 3: "pituitary"}

@@ -16,9 +16,9 @@ from model.batch.rows import PROBABILITY
 from model.batch.sources import Source, read_source
 from model.config import CLASS_NAMES, NO_TUMOUR
 from model.inference.series_answer import SliceAnswer, answer_fields
+from model.reading.dicom.place import read_slice_header
 from model.reading.errors import ImageError
 from model.reading.marks import is_dicom
-from model.reading.read_slice_header import read_slice_header
 from model.reading.series import Series, choose, described, group
 from model.reading.slice_header import HEAD, SliceHeader
 

@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from model.batch.sources import INSIDE, SUFFIXES, find_source, read_source
 from model.config import CLASS_NAMES
+from model.reading.dicom.place import read_slice_header
 from model.reading.errors import ImageError
 from model.reading.marks import is_dicom
-from model.reading.read_slice_header import read_slice_header
 from model.reading.series import group
 
 TUMOR = len(CLASS_NAMES)

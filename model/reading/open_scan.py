@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from model.reading.errors import ImageError
 from model.reading.marks import GZIP, HEAD, is_dicom, is_mgh, is_nifti
-from model.reading.picture import Picture, Stack
+from model.reading.pictures.picture import Picture, Stack
+from model.reading.pictures.tiff import has_pages
 from model.reading.scan import Scan
-from model.reading.tiff import has_pages
 
 
 def read_scan(content: bytes) -> Scan:
@@ -29,13 +29,13 @@ def read_scan(content: bytes) -> Scan:
         raise ImageError("`file` must not be empty. Received: 0 bytes")
     # These libraries take seconds to import on a small host, and most uploads need neither.
     if is_dicom(content):
-        from model.reading.dicom import DicomScan
+        from model.reading.dicom.file import DicomScan
 
         return DicomScan(content)
     if has_pages(content):
         return Stack(content)
     if has_slices(content):
-        from model.reading.nifti import NiftiScan
+        from model.reading.volumes.nifti import NiftiScan
 
         return NiftiScan(content)
     return Picture(content)

@@ -1,6 +1,6 @@
 """What a DICOM file says of its place in a study: series, position, sequence.
 
-The description alone, for those who have no need of pydicom; `model.reading.read_slice_header`
+The description alone, for those who have no need of pydicom; `model.reading.dicom.place`
 makes it.
 """
 

@@ -77,7 +77,7 @@ def _header(file: StudyFile) -> SliceHeader:
             "Received: another format",
             kind="unsupported-format",
         )
-    from model.reading.read_slice_header import read_slice_header  # takes long to import
+    from model.reading.dicom.place import read_slice_header  # takes long to import
 
     return read_slice_header(head)
 

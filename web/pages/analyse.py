@@ -10,8 +10,8 @@ from typing import Any
 from flask import Blueprint, render_template, request
 
 from model.config import PARAMETER_COUNT
-from model.reading.picture import FORMATS
-from model.reading.picture_guards import MAX_PIXELS, MAX_PIXELS_OF
+from model.reading.pictures.guards import MAX_PIXELS, MAX_PIXELS_OF
+from model.reading.pictures.picture import FORMATS
 from model.reading.scan import MAX_SLICES
 from web.api.schemas import PredictionsQuery, load_query
 from web.api.uploads import ERRORS, MAX_FILES, MAX_UPLOAD_BYTES, answer_files

@@ -25,7 +25,7 @@ CRASHED = """#8	NEW    cov: 11 ft: 1000 corp: 20/9Kb exec/s: 0 rss: 99Mb
  === Uncaught Python exception: ===
 KeyError: 'x'
 Traceback (most recent call last):
-  File "{root}/model/reading/dicom.py", line 9, in read
+  File "{root}/model/reading/dicom/file.py", line 9, in read
 ==1== ERROR: libFuzzer: fuzz target exited
 Test unit written to {unit}
 """
@@ -45,7 +45,7 @@ def test_a_failure_is_named_by_its_reproducer(tmp_path: Path) -> None:
     found = _failure(CRASHED.format(root=ROOT, unit=unit))
     assert found["what"] == "KeyError: 'x'"
     assert found["sha256"] == hashlib.sha256(b"bad").hexdigest()
-    assert found["traceback"] == '  File "model/reading/dicom.py", line 9, in read'
+    assert found["traceback"] == '  File "model/reading/dicom/file.py", line 9, in read'
 
 
 @pytest.mark.slow

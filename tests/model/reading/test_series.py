@@ -17,8 +17,8 @@ from pydicom.uid import (
 )
 
 from model.reading.contrast import contrast_of
+from model.reading.dicom.place import read_slice_header
 from model.reading.errors import ImageError
-from model.reading.read_slice_header import read_slice_header
 from model.reading.series import Series, choose, group
 from model.reading.slice_header import HEAD, SliceHeader
 from tests.scan_files import dicom

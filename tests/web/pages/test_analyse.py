@@ -12,8 +12,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from model.config import CLASS_NAMES
-from model.reading.picture import FORMATS
-from model.reading.picture_guards import MAX_PIXELS, MAX_PIXELS_OF
+from model.reading.pictures.guards import MAX_PIXELS, MAX_PIXELS_OF
+from model.reading.pictures.picture import FORMATS
 from model.reading.scan import MAX_SLICES
 from tests.scan_files import nifti, png, white_share
 from web.api.uploads import MAX_FILES, MAX_UPLOAD_BYTES

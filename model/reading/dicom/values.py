@@ -33,7 +33,7 @@ def grey(raw: NDArray[Any], dataset: Dataset) -> NDArray[np.float32]:
         dataset: What the file says of the frame; transforms that make no sense are dropped from it.
 
     Raises:
-        Exception: One of `model.reading.dicom_header.DAMAGE`.
+        Exception: One of `model.reading.dicom.header.DAMAGE`.
     """
     kind = dataset.get("PhotometricInterpretation")
     if raw.ndim == 2 and kind == "PALETTE COLOR":

@@ -1,6 +1,6 @@
 """Pictures: one grey channel at its own size and bit depth, with Pillow.
 
-Decodes after `model.reading.picture_guards` has checked format, size and number of frames.
+Decodes after `model.reading.pictures.guards` has checked format, size and number of frames.
 Transparency is shown over black, and pictures are turned as EXIF says. Those of more than
 `MAX_KEPT` pixels are reduced to about as many.
 """
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from model.reading.errors import ImageError
-from model.reading.framing import doubt_of
-from model.reading.picture_guards import (
+from model.reading.pictures.framing import doubt_of
+from model.reading.pictures.guards import (
     MAX_COUNTED_FRAMES,
     MAX_PIXELS,
     bounded,
@@ -33,8 +33,8 @@ from model.reading.picture_guards import (
     load,
     upright,
 )
+from model.reading.pictures.tiff import is_inverted, planes_apart
 from model.reading.scan import Scan, check_size, without_gaps
-from model.reading.tiff import is_inverted, planes_apart
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000")
 ORIENTATION = ExifTags.Base.Orientation

@@ -12,8 +12,8 @@ from model.batch.rows import rows_of
 from model.batch.sources import Source
 from model.inference.answer_text import DOUBTS
 from model.inference.classifier import Classifier
-from model.reading.framing import doubt_of
 from model.reading.open_scan import read_scan
+from model.reading.pictures.framing import doubt_of
 from model.reading.series import UNFIT
 from tests.scan_files import dicom, png
 from tests.web.api.test_uploads import PREDICTIONS, post

@@ -1,6 +1,6 @@
 """DICOM files as slices, with pydicom: single and multi-frame, and mosaics.
 
-Of the header no more is read than `model.reading.dicom_header` lists, and nothing of it is kept
+Of the header no more is read than `model.reading.dicom.header` lists, and nothing of it is kept
 but what decides how the pixels are stored and shown.
 """
 
@@ -18,7 +18,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
 
-from model.reading.dicom_codecs import (
+from model.reading.dicom.codecs import (
     DEFLATED_FRAMES,
     NATIVE,
     PLUGINS,
@@ -26,12 +26,12 @@ from model.reading.dicom_codecs import (
     inflate_frame,
     syntax_name,
 )
-from model.reading.dicom_groups import FrameGroups
-from model.reading.dicom_header import DAMAGE, pixel_element, read_header
-from model.reading.dicom_mosaic import mosaic_of
-from model.reading.dicom_values import grey, numbers, spacing
+from model.reading.dicom.groups import FrameGroups
+from model.reading.dicom.header import DAMAGE, pixel_element, read_header
+from model.reading.dicom.mosaic import mosaic_of
+from model.reading.dicom.place import read_slice_header
+from model.reading.dicom.values import grey, numbers, spacing
 from model.reading.errors import ImageError
-from model.reading.read_slice_header import read_slice_header
 from model.reading.scan import MAX_SIDE, Scan, as_square, check_size
 from model.reading.series import unfit
 

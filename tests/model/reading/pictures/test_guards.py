@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from model.preprocessing import decode, prepare
-from model.reading.picture_guards import MAX_KEPT, _scans, grey, upright
+from model.reading.pictures.guards import MAX_KEPT, _scans, grey, upright
 from tests.hostile_files import encode, many_scans
 
 

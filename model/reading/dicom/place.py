@@ -15,7 +15,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
-from model.reading.dicom_header import DAMAGE, open_dataset
+from model.reading.dicom.header import DAMAGE, open_dataset
 from model.reading.errors import ImageError
 from model.reading.slice_header import SliceHeader
 

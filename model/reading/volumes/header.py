@@ -69,7 +69,7 @@ def read_volume_header(head: bytes) -> VolumeHeader:
 
     Raises:
         ImageError: It is of another kind, of a pair without its voxels, or too large.
-        Exception: One of `model.reading.nifti.DAMAGE`.
+        Exception: One of `model.reading.volumes.nifti.DAMAGE`.
     """
     header = _mgh(head) if is_mgh(head) else _nifti(head)
     shape = tuple(int(side) for side in header.get_data_shape())

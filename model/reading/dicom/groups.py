@@ -15,7 +15,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
-from model.reading.dicom_header import GROUPS, MAX_VALUE_BYTES, HeaderFile, items
+from model.reading.dicom.header import GROUPS, MAX_VALUE_BYTES, HeaderFile, items
 
 _VALUES: dict[Any, list[Any]] = {  # by the sequence that has them
     tag_for_keyword(sequence): [tag_for_keyword(name) for name in names]
@@ -33,7 +33,7 @@ class FrameGroups:
     """The functional groups of a file, taken out of its header.
 
     Raises:
-        Exception: `ImageError`, or one of `model.reading.dicom_header.DAMAGE`.
+        Exception: `ImageError`, or one of `model.reading.dicom.header.DAMAGE`.
     """
 
     def __init__(self, header: Dataset) -> None:
@@ -49,7 +49,7 @@ class FrameGroups:
         """The header with the frame's own values in place of those of the file.
 
         Raises:
-            Exception: `ImageError`, or one of `model.reading.dicom_header.DAMAGE`.
+            Exception: `ImageError`, or one of `model.reading.dicom.header.DAMAGE`.
         """
         found = Dataset()
         found.update(self._header)

@@ -17,7 +17,7 @@ from PIL import GifImagePlugin, Image, JpegImagePlugin, TiffImagePlugin, WebPIma
 
 from model.reading.bounded import BoundedReads
 from model.reading.errors import ImageError
-from model.reading.tiff import stored_kind
+from model.reading.pictures.tiff import stored_kind
 
 MAX_PIXELS = 20_000_000
 MAX_PIXELS_OF = {

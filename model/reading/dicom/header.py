@@ -26,7 +26,7 @@ from pydicom.uid import (
 )
 
 from model.reading.bounded import BoundedReads
-from model.reading.dicom_codecs import NATIVE, NEW, READ, syntax_name
+from model.reading.dicom.codecs import NATIVE, NEW, READ, syntax_name
 from model.reading.errors import ImageError
 from model.reading.scan import MAX_SLICES
 

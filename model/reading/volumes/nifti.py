@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from model.reading.errors import ImageError
 from model.reading.marks import GZIP
 from model.reading.scan import PLANES, Scan, as_square
-from model.reading.volume_header import HEAD, VolumeHeader, read_volume_header
+from model.reading.volumes.header import HEAD, VolumeHeader, read_volume_header
 
 MAX_UNPACKED_BYTES = 256 * 2**20
 """Of a decompressed file with all its volumes: what a host unpacks in a few seconds."""

@@ -20,8 +20,8 @@ from pydicom.uid import (
 )
 
 from model.preprocessing import ImageError
-from model.reading.dicom import DicomScan
-from model.reading.dicom_header import MAX_DEFLATED_BYTES, MAX_TABLE_BYTES
+from model.reading.dicom.file import DicomScan
+from model.reading.dicom.header import MAX_DEFLATED_BYTES, MAX_TABLE_BYTES
 from model.reading.marks import is_dicom
 from model.reading.open_scan import read_scan
 from tests.hostile_files import dicom_element, dicom_sequence, with_elements

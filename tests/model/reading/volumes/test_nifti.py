@@ -14,8 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 from model.preprocessing import ImageError
-from model.reading.nifti import MAX_UNPACKED_BYTES, NiftiScan
 from model.reading.open_scan import read_scan
+from model.reading.volumes.nifti import MAX_UNPACKED_BYTES, NiftiScan
 from tests.scan_files import nifti
 
 RIGHT, FRONT, TOP = 1, 2, 4

@@ -12,8 +12,8 @@ import pytest
 from pydicom.uid import UID, HTJ2KLossless, JPEGBaseline8Bit, JPEGLSLossless
 
 from benchmarks.service.codestreams import ERRORS, SLICE, codestream
-from model.reading.dicom import DicomScan
-from model.reading.dicom_codecs import DEFLATED_FRAMES
+from model.reading.dicom.codecs import DEFLATED_FRAMES
+from model.reading.dicom.file import DicomScan
 from model.reading.errors import ImageError
 from tests.hostile_files import compressed_dicom
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from model.reading.dicom_header import MOSAIC_TILES
-from model.reading.dicom_values import numbers
+from model.reading.dicom.header import MOSAIC_TILES
+from model.reading.dicom.values import numbers
 from model.reading.errors import ImageError
 
 

@@ -35,7 +35,7 @@ from pydicom.uid import (
 )
 
 from model.reading.errors import ImageError
-from model.reading.picture_guards import check_jpeg
+from model.reading.pictures.guards import check_jpeg
 
 DEFLATED_FRAMES = UID("1.2.840.10008.1.2.8.1")
 NEW = {  # to the standard, and unknown to pydicom
@@ -113,7 +113,7 @@ def check_frame(frame: bytes, syntax: UID, rows: int, columns: int, samples: int
 
     Raises:
         ImageError: As said.
-        Exception: One of `model.reading.dicom_header.DAMAGE`, where the frame cannot be read.
+        Exception: One of `model.reading.dicom.header.DAMAGE`, where the frame cannot be read.
     """
     if syntax == RLELossless:
         _check_rle(frame, rows * columns)

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from model.preprocessing import ImageError, decode, load_image
-from model.reading import picture_guards
-from model.reading.picture import FORMATS
+from model.reading.pictures import guards
+from model.reading.pictures.picture import FORMATS
 from tests.picture_files import encode, picture, png_header
 
 # modes
@@ -165,7 +165,7 @@ def test_an_avif_without_its_item_could_not_be_decoded(part: bytes) -> None:
 def test_a_webp_is_read_and_its_decoder_let_go() -> None:
     content = encode(Image.fromarray(picture()), "WEBP", lossless=True)
     with Image.open(io.BytesIO(content)) as image:
-        picture_guards.load(image)
+        guards.load(image)
         assert "_get_next" not in vars(image)
         assert image._decoder is None  # type: ignore[attr-defined]
         assert np.asarray(image.convert("L")).tolist() == picture().tolist()
@@ -200,10 +200,10 @@ def test_bytes_changed_at_random_are_read_or_refused(file_format: str) -> None:
 
 
 def test_the_limit_is_twenty_million_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert picture_guards.MAX_PIXELS == 20_000_000
+    assert guards.MAX_PIXELS == 20_000_000
     with pytest.raises(ImageError, match=r"at most 20,000,000 pixels as PNG.*5000 x 4001"):
         load_image(png_header(5000, 4001))
-    monkeypatch.setattr(picture_guards, "MAX_PIXELS", 600)
+    monkeypatch.setattr(guards, "MAX_PIXELS", 600)
     assert load_image(encode(Image.fromarray(picture(20, 30)))).max() == 1.0
     with pytest.raises(ImageError, match="30 x 21"):
         load_image(encode(Image.fromarray(picture(21, 30))))

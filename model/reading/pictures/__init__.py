@@ -1,0 +1,1 @@
+"""Pictures such as JPEG, PNG and TIFF, with Pillow."""

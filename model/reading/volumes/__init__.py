@@ -1,0 +1,1 @@
+"""Volumes: NIfTI and FreeSurfer, with nibabel."""
