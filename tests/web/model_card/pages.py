@@ -1,0 +1,43 @@
+"""What the tests of the page Model share: its HTML in parts, and the reports behind it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+from model.config import ARTIFACTS
+from web.model_card.page import SECTIONS
+from web.model_card.reports import OF_ARTIFACTS, REPORTS
+
+IDS = [id_ for id_, _, _ in SECTIONS]
+
+
+def text_of(html: str) -> str:
+    """The page's text on one line, tags and repeated blanks removed."""
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
+
+
+def part_of(html: str, section: str) -> str:
+    """The HTML of one section."""
+    found = re.search(rf'<section[^>]*aria-labelledby="{section}">.*?</section>', html, re.DOTALL)
+    assert found, section
+    return found[0]
+
+
+def part_text(html: str, section: str) -> str:
+    return text_of(part_of(html, section))
+
+
+def change(path: Path, edit: Callable[[Any], object]) -> None:
+    values = json.loads(path.read_text(encoding="utf-8"))
+    edit(values)
+    path.write_text(json.dumps(values), encoding="utf-8")
+
+
+def report(name: str) -> Any:
+    folder = ARTIFACTS if name in OF_ARTIFACTS else REPORTS
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
