@@ -14,7 +14,7 @@ from pathlib import Path
 from data.dataset.division import MANIFEST
 from model.arguments import parser
 from model.config import TrainingConfig
-from model.inference.classifier import ModelFileError
+from model.inference.model_files import ModelFileError
 from model.preprocessing import ImageError
 
 SAMPLES = Path(__file__).resolve().parent.parent / "data" / "samples"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from flask import Flask
 
-from model.inference.classifier import DEFAULT_MODEL_PATH, Classifier, ModelFileError
+from model.inference.classifier import DEFAULT_MODEL_PATH, Classifier
+from model.inference.model_files import ModelFileError
 from web.api import openapi, samples, studies, uploads
 from web.http import metrics
 from web.http.errors import register_errors

@@ -25,7 +25,8 @@ from model.batch.sources import Source, list_sources
 from model.batch.summary import Tally, summary_path, write_summary
 from model.batch.tables import arrow_table, need, read_rows
 from model.batch.worker import ONE_THREAD
-from model.inference.classifier import DEFAULT_MODEL_PATH, Classifier, ModelFileError
+from model.inference.classifier import DEFAULT_MODEL_PATH, Classifier
+from model.inference.model_files import ModelFileError
 from model.system import native_notices_silenced
 
 BLOCK = 256

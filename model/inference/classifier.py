@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -22,9 +20,9 @@ from model.inference.heat_map import (
     HEAT_FILE,
     Explainer,
     Explanation,
-    HeatFileError,
     load_explainer,
 )
+from model.inference.model_files import ModelFileError, read_checked, read_metadata
 from model.inference.temperature import softmax
 from model.inference.trust import (
     NO_TUMOR,
@@ -32,16 +30,11 @@ from model.inference.trust import (
     TUMOR,
     VERY_LIKELY,
     Trust,
-    TrustFileError,
     finding_of,
     load_trust,
 )
 
 DEFAULT_MODEL_PATH = ARTIFACTS / f"{MODEL_NAME}.tflite"
-
-
-class ModelFileError(RuntimeError):
-    """A file of the model is missing, damaged or does not fit; one sentence."""
 
 
 @dataclass(frozen=True)
@@ -208,8 +201,8 @@ class Classifier:
         """
         started = time.perf_counter()
         path = Path(path)
-        metadata = _read_metadata(path.with_name("metadata.json"))
-        content, sha256 = _read_checked(path, metadata, "export")
+        metadata = read_metadata(path.with_name("metadata.json"))
+        content, sha256 = read_checked(path, metadata, "export")
         try:
             interpreter = Interpreter(model_content=content, num_threads=threads)
             interpreter.allocate_tensors()
@@ -295,65 +288,18 @@ class Classifier:
         )
 
 
-def _read_checked(path: Path, metadata: dict[str, Any], command: str) -> tuple[bytes, str]:
-    """The content of a file and its SHA-256, which the metadata must name."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelFileError(
-            f"The model file {path} could not be read ({error.strerror}); "
-            f"`python -m model {command}` makes it."
-        ) from error
-    sha256 = hashlib.sha256(content).hexdigest()
-    described = metadata["files"].get(path.name)
-    expected = described.get("sha256") if isinstance(described, dict) else None
-    if sha256 != expected:
-        raise ModelFileError(
-            f"The model file {path} is damaged or not the one its metadata.json describes: "
-            f"its SHA-256 is {sha256}, expected {expected}."
-        )
-    return content, sha256
-
-
 def _read_trust(path: Path, metadata: dict[str, Any]) -> Trust:
     constants = path.with_name(TRUST_FILE)
-    content, _ = _read_checked(constants, metadata, "calibrate")
-    try:
-        return load_trust(content, constants, FEATURE_COUNT)
-    except TrustFileError as error:
-        raise ModelFileError(str(error)) from error
+    content, _ = read_checked(constants, metadata, "calibrate")
+    return load_trust(content, constants, FEATURE_COUNT)
 
 
 def _read_explainer(
     path: Path, metadata: dict[str, Any], class_names: tuple[str, ...]
 ) -> Explainer:
     layers = path.with_name(HEAT_FILE)
-    content, _ = _read_checked(layers, metadata, "export")
-    try:
-        return load_explainer(content, layers, class_names)
-    except HeatFileError as error:
-        raise ModelFileError(str(error)) from error
-
-
-def _read_metadata(path: Path) -> dict[str, Any]:
-    try:
-        metadata = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelFileError(
-            f"The model's metadata {path} could not be read ({error.strerror}); "
-            "`python -m model export` makes it."
-        ) from error
-    except ValueError as error:
-        raise ModelFileError(f"The model's metadata {path} is not valid JSON: {error}.") from error
-    kinds = {"name": str, "classes": list, "files": dict}
-    wrong = [
-        f"`{key}` ({'text' if kind is str else kind.__name__})"
-        for key, kind in kinds.items()
-        if not isinstance(metadata, dict) or not isinstance(metadata.get(key), kind)
-    ]
-    if wrong:
-        raise ModelFileError(f"The model's metadata {path} lacks {', '.join(wrong)}.")
-    return dict(metadata)
+    content, _ = read_checked(layers, metadata, "export")
+    return load_explainer(content, layers, class_names)
 
 
 def _output_shapes(classes: int) -> dict[str, tuple[int, ...]]:

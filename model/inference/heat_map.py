@@ -24,6 +24,7 @@ from model.config import CLASS_NAMES, IMAGE_SIZE
 from model.inference.evidence import explain
 from model.inference.head_mask import head_mask, mask_outside
 from model.inference.last_layers import Array, Tail, weighted_layers
+from model.inference.model_files import ModelFileError
 
 HEAT_FILE = "heat_map.npz"
 CUT = "elu5"
@@ -32,10 +33,6 @@ SIGMA = 8.0
 METHOD = f"HiResCAM, {CUT}, {TARGET}, sigma {SIGMA:g} px"
 SIDE = 112
 """Cells a side of what is given out: every second pixel is as much as the smoothing leaves."""
-
-
-class HeatFileError(RuntimeError):
-    """The layers cannot be used; one sentence that says why."""
 
 
 @dataclass(frozen=True)
@@ -110,17 +107,17 @@ def load_explainer(content: bytes, path: Path, class_names: Sequence[str]) -> Ex
     """Reads the content of a `heat_map.npz`.
 
     Raises:
-        HeatFileError: It is damaged, or was made for another network.
+        ModelFileError: It is damaged, or was made for another network.
     """
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as saved:
             weights = {name: saved[name].astype(np.float32) for name in saved.files}
         tail = Tail(CUT, weights)
     except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
-        raise HeatFileError(f"The heat map's layers {path} cannot be read: {error}.") from error
+        raise ModelFileError(f"The heat map's layers {path} cannot be read: {error}.") from error
     outputs = weights["logits_bias"].shape
     if outputs != (len(class_names),):
-        raise HeatFileError(
+        raise ModelFileError(
             f"The heat map's layers {path} must end in {len(class_names)} classes; "
             f"their shape is {outputs}."
         )

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import CLASS_NAMES, NO_TUMOUR
+from model.inference.model_files import ModelFileError
 from model.inference.temperature import softmax
 
 TRUST_FILE = "trust.npz"
@@ -36,10 +37,6 @@ KINDS = tuple(k for k in range(len(CLASS_NAMES)) if k != NO_TUMOUR)
 TUMOR, NO_TUMOR = "tumor", CLASS_NAMES[NO_TUMOUR]
 _EVEN = np.where(np.arange(len(CLASS_NAMES)) == NO_TUMOUR, 1 / 2, 1 / 2 / len(KINDS))
 """Where nothing is known: even between a tumor and none, and among the kinds."""
-
-
-class TrustFileError(RuntimeError):
-    """The constants cannot be used; one sentence that says why."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +170,7 @@ def load_trust(content: bytes, path: Path, features: int) -> Trust:
     """Reads the content of a `trust.npz`.
 
     Raises:
-        TrustFileError: It is damaged, or was made for another network.
+        ModelFileError: It is damaged, or was made for another network.
     """
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as saved:
@@ -183,10 +180,10 @@ def load_trust(content: bytes, path: Path, features: int) -> Trust:
                 whitener=saved["whitener"].astype(np.float32),
             )
     except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
-        raise TrustFileError(f"The constants {path} cannot be read: {error}.") from error
+        raise ModelFileError(f"The constants {path} cannot be read: {error}.") from error
     shapes = (trust.mean.shape, trust.whitener.shape)
     if shapes != ((features,), (features, features)):
-        raise TrustFileError(
+        raise ModelFileError(
             f"The constants {path} must be of {features} features; "
             f"their shapes are {', '.join(map(str, shapes))}."
         )

@@ -40,7 +40,8 @@ from model.batch.tables import FORMATS, read_rows, write_rows
 from model.batch.worker import Job
 from model.config import CLASS_NAMES
 from model.inference.answer_text import NOT_AN_MRI, reason, verdict
-from model.inference.classifier import DEFAULT_MODEL_PATH, Classifier, ModelFileError, Prediction
+from model.inference.classifier import DEFAULT_MODEL_PATH, Classifier, Prediction
+from model.inference.model_files import ModelFileError
 from model.preprocessing import load_image, prepare
 from model.reading.open_scan import read_scan
 from tests.patience import LONGEST_WAIT

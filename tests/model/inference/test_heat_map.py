@@ -14,12 +14,12 @@ from model.inference.heat_map import (
     CUT,
     METHOD,
     Explainer,
-    HeatFileError,
     heat_bytes,
     load_explainer,
     shrink,
 )
 from model.inference.last_layers import Tail
+from model.inference.model_files import ModelFileError
 from model.preprocessing import load_image, prepare
 from model.training.architecture import build_cnn
 
@@ -94,12 +94,12 @@ def test_shrinking_takes_means_and_keeps_emptiness() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 cut off"])
 def test_damaged_layers_are_refused(content: bytes) -> None:
-    with pytest.raises(HeatFileError, match=r"layers here/heat_map\.npz cannot be read"):
+    with pytest.raises(ModelFileError, match=r"layers here/heat_map\.npz cannot be read"):
         load_explainer(content, Path("here/heat_map.npz"), CLASS_NAMES)
 
 
 def test_layers_of_another_network_are_refused(network: Any) -> None:
-    with pytest.raises(HeatFileError, match="must end in 3 classes"):
+    with pytest.raises(ModelFileError, match="must end in 3 classes"):
         load_explainer(heat_bytes(network), Path("x"), CLASS_NAMES[:3])
 
 

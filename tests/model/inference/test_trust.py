@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from model.config import NO_TUMOUR
 from model.export.fit_trust import fit_gaussian
-from model.inference.trust import NUMBERS, Trust, TrustFileError, finding_of, load_trust
+from model.inference.model_files import ModelFileError
+from model.inference.trust import NUMBERS, Trust, finding_of, load_trust
 
 TRUST = Trust(
     temperature=2.0,
@@ -104,7 +105,7 @@ def test_constants_survive_their_file() -> None:
 
 
 def test_constants_of_another_network() -> None:
-    with pytest.raises(TrustFileError, match="of 512 features; their shapes are"):
+    with pytest.raises(ModelFileError, match="of 512 features; their shapes are"):
         load_trust(TRUST.to_bytes(), Path("trust.npz"), 512)
 
 
