@@ -20,14 +20,12 @@ from benchmarks.report import REPORTS, ROOT, write_report
 from data.phantoms.sets import PAIR_SEED, cached_pairs
 from model.config import ARTIFACTS, MODEL_NAME
 from model.predictors import keras_predictor, predict_in_batches
-from model.probes.occlusion import occlusion_maps
 from model.probes.pointing import (
     CANDIDATES,
     DEFAULT,
     TOLERANCE,
     features_of,
     head_centre_hits,
-    hits,
     point,
     tails_of,
 )
@@ -71,10 +69,6 @@ def build(options: argparse.Namespace) -> dict[str, Any]:
     report["heat_maps"] = heat_map_report(model, shown)
     default = report["heat_maps"]["methods"][DEFAULT.name]
     report["summary"]["heat_map_hits"] = default["hits"]["all"]["share"]
-    if options.occlusion_per_class:
-        few = images.at_most(options.occlusion_per_class)
-        maps = occlusion_maps(predict, few.images, few.labels)
-        report["heat_maps"]["occlusion"] = {"hits": shares(hits(maps, few.masks), few.labels)}
     return {
         "command": "python -m benchmarks.network.shortcuts --data DIR --outlines FILE",
         "machine": describe_machine(),
@@ -102,7 +96,6 @@ def main() -> None:
     parser.add_argument("--per-class", type=int, help="at most so many images of a class")
     parser.add_argument("--heat-per-class", type=int, default=60, help="of these for heat maps")
     parser.add_argument("--pairs", type=int, default=100, help="phantom pairs of a class")
-    parser.add_argument("--occlusion-per-class", type=int, default=0, help="slow reference")
     options = parser.parse_args()
     report = build(options)
     write_report(options.out, report)

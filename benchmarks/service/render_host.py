@@ -37,6 +37,8 @@ from model.system import describe_machine
 
 MEGABYTES = 512.0
 SHARE = 0.1
+REQUESTS = 200
+CLIENTS = 2
 BARS = {"peak_megabytes": 256.0, "seconds_to_first_page": 20.0, "seconds_with_heat_map": 3.0}
 
 
@@ -74,34 +76,33 @@ def heat_maps(service: Service, asks: Catalogue, count: int) -> list[float]:
     return [answered(service, maps[k % len(maps)]) for k in range(count)]
 
 
-def measure(options: argparse.Namespace, group: Group, asks: Catalogue) -> dict[str, Any]:
+def measure(python: Path, group: Group, asks: Catalogue) -> dict[str, Any]:
     """One life of the service in the group."""
     port = free_port()
-    command = group.wrap(start_command(options.python, port))
-    settings = MEASURED | {"WARM_UP": str(int(options.warm_up))}
+    command = group.wrap(start_command(python, port))
     with (
-        running(command, port, settings) as service,
+        running(command, port, MEASURED) as service,
         MemoryWatch(service.process.pid, 0.1) as watch,
     ):
         start = cold_start(service, asks)
         early = heat_maps(service, asks, 3)
-        warm = wait_for_warm_up(service) if options.warm_up else None
+        warm = wait_for_warm_up(service)
         late = heat_maps(service, asks, 5)
         before = set(group.pids())
-        mix = fixed_mix(asks, options.requests)
+        mix = fixed_mix(asks, REQUESTS)
         started = time.perf_counter()
-        answers = by_clients(port, mix, options.clients, float("inf"))
+        answers = by_clients(port, mix, CLIENTS, float("inf"))
         seconds = time.perf_counter() - started
         peak = group.peak_bytes()
         return {
             **{name: round(value, 3) for name, value in start.items()},
-            "seconds_to_whole_gallery_read": None if warm is None else round(warm, 1),
+            "seconds_to_whole_gallery_read": round(warm, 1),
             "seconds_with_heat_map": {
                 "while_the_gallery_is_read": [round(value, 3) for value in early],
                 "afterwards": [round(value, 3) for value in late],
             },
             "mixed": {
-                "clients": options.clients, "seconds": round(seconds, 1), **summary(answers),
+                "clients": CLIENTS, "seconds": round(seconds, 1), **summary(answers),
             },
             "peak_megabytes": None if peak is None else round(peak / 1e6, 1),
             "peak_resident_megabytes": round(watch.peak, 1),
@@ -127,41 +128,23 @@ def against_bars(found: dict[str, Any]) -> dict[str, bool]:
     }
 
 
-def arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_python(parser)
-    parser.add_argument("--requests", type=int, default=200, help="mixed requests")
-    parser.add_argument("--clients", type=int, default=2, help="that send them at a time")
-    parser.add_argument("--megabytes", type=float, default=MEGABYTES, help="hard limit of memory")
-    parser.add_argument("--share", type=float, default=SHARE, help="of one processor")
-    parser.add_argument(
-        "--warm-up", action=argparse.BooleanOptionalAction, default=True,
-        help="read the gallery in the background after the start, as shipped",
-    )  # fmt: skip
-    parser.add_argument("--out", type=Path, default=REPORTS / "render_host.json")
-    return parser.parse_args()
-
-
 def main() -> None:
     """Measures and writes the report."""
-    options = arguments()
-    asks = catalogue()
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_python(parser)
+    parser.add_argument("--out", type=Path, default=REPORTS / "render_host.json")
+    options = parser.parse_args()
     try:
-        fixed_mix(asks, options.requests)
-    except ValueError as error:
-        sys.exit(f"--requests: {error}")
-    try:
-        with limited(megabytes=options.megabytes, share=options.share) as group:
-            found = measure(options, group, asks)
+        with limited(megabytes=MEGABYTES, share=SHARE) as group:
+            found = measure(options.python, group, catalogue())
     except ControlGroupError as error:
         sys.exit(str(error))
     report = {
         "command": "python -m benchmarks.service.render_host",
         "machine": describe_machine(),
         "limits": {
-            "control_groups": f"version {group.version}", "megabytes": options.megabytes,
-            "processor_share": options.share, "swap": "none",
+            "control_groups": f"version {group.version}", "megabytes": MEGABYTES,
+            "processor_share": SHARE, "swap": "none",
         },
         "load_average_before": round(os.getloadavg()[0], 2),
         "peak_megabytes_counts": "all memory charged to the group, page cache included",

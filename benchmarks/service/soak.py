@@ -45,6 +45,8 @@ from model.system import describe_machine
 
 SHARE = 0.8
 RAMP = (1, 2, 4, 8)
+STEP = 10.0  # seconds of each step of the ramp
+SAMPLE = 5.0  # seconds between samples of memory
 SETTLE = 0.2  # of each stretch between restarts, left out of the slope
 RESTART_AT = (2 / 3, 5 / 6)  # of the time: the first stretch is long, for memory's sake
 RESTARTS = ("hup", "usr2")
@@ -124,23 +126,21 @@ def _runs(pid: int) -> bool:
     return False
 
 
-def find_peak(port: int, asks: Catalogue, seconds: float) -> dict[str, float]:
+def find_peak(port: int, asks: Catalogue) -> dict[str, float]:
     """Good answers a second by number of clients, each asking as fast as it is answered."""
     found = {}
     for clients in RAMP:
         started = time.perf_counter()
-        answers = by_clients(port, mixed(asks, seed=clients), clients, seconds)
+        answers = by_clients(port, mixed(asks, seed=clients), clients, STEP)
         good = sum(answer.wrong is None and not answer.busy for answer in answers)
         found[str(clients)] = round(good / (time.perf_counter() - started), 2)
     return found
 
 
-def restart_while_running(
-    master: Master, kinds: Sequence[str], seconds: float, done: list[Restart]
-) -> None:
+def restart_while_running(master: Master, seconds: float, done: list[Restart]) -> None:
     """Restarts at `RESTART_AT` of that time."""
     started = time.perf_counter()
-    for kind, share in zip(kinds, RESTART_AT, strict=False):  # one kind or two
+    for kind, share in zip(RESTARTS, RESTART_AT, strict=True):
         due = started + seconds * share
         time.sleep(max(0.0, due - time.perf_counter()))
         at = time.perf_counter()
@@ -163,25 +163,23 @@ def around(answers: Sequence[Answer], restart: Restart) -> dict[str, Any]:
     }
 
 
-def soak(service: Service, asks: Catalogue, options: argparse.Namespace) -> dict[str, Any]:
+def soak(service: Service, asks: Catalogue, seconds: float) -> dict[str, Any]:
     """Ramp and long run."""
     wait_until_up(service.process, f"{service.base}/healthz")
     wait_for_warm_up(service)
     get(f"{service.base}/")
-    peaks = find_peak(service.port, asks, options.ramp_seconds)
+    peaks = find_peak(service.port, asks)
     rate = SHARE * max(peaks.values())
     print(f"peak {max(peaks.values()):.1f} a second, soaking at {rate:.1f}", flush=True)
-    seconds = options.minutes * 60
     master, restarts = Master(service), list[Restart]()
-    kinds = RESTARTS if options.restart == "both" else (options.restart,)
     restarter = threading.Thread(
-        target=restart_while_running, args=(master, kinds, seconds, restarts), daemon=True
+        target=restart_while_running, args=(master, seconds, restarts), daemon=True
     )
-    with MemoryWatch(service.process.pid, options.sample_seconds) as watch:
+    with MemoryWatch(service.process.pid, SAMPLE) as watch:
         restarter.start()
         answers = list(at_rate(service.port, mixed(asks), rate, seconds))
         restarter.join(timeout=180)
-    if len(restarts) != len(kinds):
+    if len(restarts) != len(RESTARTS):
         raise RuntimeError(f"a restart did not end. {service.said()}")
     found = summary(answers)
     return {
@@ -204,17 +202,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     add_python(parser)
-    parser.add_argument("--restart", choices=(*RESTARTS, "both"), default="both")
-    parser.add_argument(
-        "--ramp-seconds", type=float, default=10.0, help="for each step to the peak"
-    )
-    parser.add_argument("--sample-seconds", type=float, default=5.0, help="between memory samples")
     parser.add_argument("--out", type=Path, default=REPORTS / "soak.json")
     options = parser.parse_args()
     asks, port = catalogue(), free_port()
     with running(start_command(options.python, port), port, MEASURED) as service:
         try:
-            found = soak(service, asks, options)
+            found = soak(service, asks, options.minutes * 60)
         except RuntimeError as error:
             sys.exit(str(error))
     report = {

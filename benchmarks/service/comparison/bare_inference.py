@@ -19,12 +19,11 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path, help="the picture")
-    parser.add_argument("--count", type=int, default=200, help="inferences")
     options = parser.parse_args()
     image, classifier = load_image(options.file), Classifier.load()
     for _ in range(10):  # caches and clock
         classifier.outputs(image)
-    found = [classifier.outputs(image).milliseconds for _ in range(options.count)]
+    found = [classifier.outputs(image).milliseconds for _ in range(200)]
     p95 = statistics.quantiles(found, n=20)[-1]
     print(json.dumps({"p50": statistics.median(found), "p95": p95, "count": len(found)}))
 

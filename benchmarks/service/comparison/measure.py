@@ -45,6 +45,7 @@ from model.system import describe_machine
 
 PLAIN_PYTHON = ROOT / ".venv-dev" / "bin" / "python"
 CLIENTS = (1, 4, 16)
+COUNT = 60  # predictions one after another
 BARS = {
     "throughput_times_the_original": 25.0,
     "memory_times_less_than_the_original": 4.0,
@@ -126,7 +127,7 @@ def measure(who: Contender, body: bytes, content_type: str, options: Any) -> dic
         if who.name == "ours":
             wait_for_warm_up(service)
         uploads = Uploads(who.port, who.predict, body, content_type)
-        one = [uploads.send() for _ in range(options.count)][options.count // 10 :]
+        one = [uploads.send() for _ in range(COUNT)][COUNT // 10 :]
         loads = [
             throughput(
                 service.base + who.predict, body, content_type,
@@ -260,7 +261,6 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3, help="how often to measure each")
     parser.add_argument("--seconds", type=int, default=15, help="of each load by wrk")
-    parser.add_argument("--count", type=int, default=60, help="predictions one after another")
     parser.add_argument("--out", type=Path, default=REPORTS / "comparison.json")
     options = parser.parse_args()
     report = compare(options)
