@@ -94,8 +94,8 @@ class AugmentationConfig:
         bias_field: Given a smooth brightness field, as receive coils leave it.
         blur: Blurred.
         noise: Given Gaussian noise.
-        elastic: Bent by a smooth random field, a few pixels far, as no two heads or tumors are
-            of one shape.
+        elastic: Bent by a smooth random field, a few pixels far: no two heads or tumors have
+            the same shape.
     """
 
     rotation_range: float = 14.0
@@ -146,7 +146,7 @@ class TrainingConfig:
             painted out and the label is `notumor`, in [0, 1].
         control_share: Share in which a patch beside the tumor is painted out and the label stays.
         ramp: Share of the epochs over which the two shares of painted images grow from zero:
-            what is not there is learned after what is.
+            the network first learns what a tumor looks like.
         lesion_loss_weight: Weight of the lesion head's loss against the classification's.
         lesion_cell_weight: How much more a cell inside a lesion counts than one outside.
         seed: Seed of weights, order and augmentation.

@@ -40,7 +40,7 @@ def comparison(report: dict[str, Any]) -> str:
 
 
 def engines(report: dict[str, Any]) -> str:
-    """Engines and precisions that run the network, fastest first, by the work that is served."""
+    """Engines and precisions that run the network, the fastest first."""
     mirrored = report["conclusion"]["shipped"].endswith("mirrored")
     threads = list(report["conclusion"]["threads"])
     rows = sorted(

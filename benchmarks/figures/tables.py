@@ -54,7 +54,7 @@ def interval(found: Score) -> str:
 def finding(
     evaluation: dict[str, Any], shortcuts: dict[str, Any], published: list[dict[str, str]]
 ) -> str:
-    """What everybody reports, what is left of it, and what ours was made to look at: a paragraph.
+    """One paragraph: what is usually reported, what remains without the leak, what ours looks at.
 
     Raises:
         KeyError: A protocol has not been measured.
@@ -391,7 +391,7 @@ def _maybe(share: float | None, digits: int = 2) -> str:
 
 
 def refusals(report: dict[str, Any]) -> str:
-    """How many pictures of other things are refused, by kind, from sources held out of the fit."""
+    """Refused pictures of other things by kind, from sources that the rule was not fitted on."""
     found = elsewhere.refusals(report)
     rows = [[kind, f"{refused} of {all_}"] for kind, (refused, all_) in sorted(found.kinds.items())]
     rows.append(["**all**", f"{found.refused:.1%} of {found.pictures} (aim 97%)"])

@@ -144,7 +144,7 @@ def compare(maps: Maps, outlined: Outlined, heads: NDArray[np.bool_]) -> dict[st
 
 
 def best(methods: Mapping[str, Mapping[str, Any]]) -> str:
-    """The name of the kind with the most hits; of equals the one with the larger overlap."""
+    """The kind with the most hits; among equals, the one with the larger overlap."""
 
     def merit(name: str) -> tuple[int, float]:
         return methods[name]["hits"]["all"]["count"], methods[name]["iou"]["all"]

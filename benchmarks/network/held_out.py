@@ -24,7 +24,7 @@ def held_out(data: Path) -> ImageSet:
 
 
 def trained_and_held_out(data: Path) -> tuple[ImageSet, ImageSet]:
-    """The images that the shipped network was trained on, and `held_out`; raises as that does."""
+    """The images that the shipped network was trained on, and those held out of it."""
     parts = load_parts(data, load_manifest(), "official")
     if parts.validation is None or not len(parts.validation):
         raise ValueError("`data` must have validation images. Received: a division without one")

@@ -111,7 +111,7 @@ def preprocessed(picture: Image.Image) -> NDArray[np.uint8]:
 
 
 def coloured(picture: Image.Image) -> bool:
-    """Whether a fiftieth of its pixels has a colour: what a gate on greyness would refuse."""
+    """Whether 2% of its pixels have a color: a check for gray pictures would refuse it."""
     small = np.asarray(picture.convert("RGB").resize((64, 64)), dtype=np.int16)
     return float(((small.max(axis=2) - small.min(axis=2)) > _COLOURED).mean()) > 0.02
 

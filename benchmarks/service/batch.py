@@ -231,7 +231,7 @@ def timed(
 
 
 def load() -> float:
-    """How many cores other work keeps busy now; the load average would count the run before."""
+    """How many cores other work uses now; the load average would include the run before."""
     return psutil.cpu_percent(interval=2) / 100 * (os.cpu_count() or 1)
 
 
@@ -258,7 +258,7 @@ def watched(pid: int, running: Callable[[], bool]) -> float:
 
 
 def computed(images_a_core_second: float) -> dict[str, Any]:
-    """What follows from the measured speed of a core, if more cores are as fast: not measured."""
+    """Computed, not measured: what more cores of the measured speed would do."""
     a_node = images_a_core_second * PRICE["cores"]  # type: ignore[operator]
     return {
         "assumes": "every core as fast as one here, and storage that keeps up",

@@ -128,7 +128,7 @@ def _run(inputs: Path, failed: Path, seconds: int) -> tuple[int, str]:
 
 
 def _figures(log: str) -> dict[str, int]:
-    """libFuzzer's figures; without those at the end, which some failures leave out, the last."""
+    """libFuzzer's figures: those at the end, or the last ones where a failure left them out."""
     found = {
         "executions": re.findall(r"number_of_executed_units: (\d+)|^#(\d+)\s", log, re.MULTILINE),
         "slowest_seconds": re.findall(r"slowest_unit_time_sec: +(\d+)()", log),

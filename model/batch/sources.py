@@ -110,7 +110,7 @@ def _matching(pattern: str) -> Iterator[str]:
 
 
 class _Listing:
-    """Finds sources, and counts the files that are none."""
+    """Finds sources, and counts the other files."""
 
     def __init__(self, passed_over: Counter[str]) -> None:
         self._passed_over = passed_over

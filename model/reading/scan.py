@@ -117,7 +117,7 @@ class Slice:
 
 
 def without_gaps(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Gives values that are none, such as NaN outside a head, the least or the largest of the rest.
+    """Replaces NaN and infinite values by the smallest or the largest of the others.
 
     Raises:
         ImageError: None of them is finite.

@@ -100,7 +100,7 @@ class Group(ABC):
 
     @abstractmethod
     def kills(self) -> int:
-        """How many of its processes the kernel killed for want of memory."""
+        """How many of its processes the kernel killed because memory ran out."""
 
     @abstractmethod
     def throttled_seconds(self) -> float:
@@ -210,7 +210,7 @@ def _table(path: Path) -> dict[str, int]:
 def limited(
     *, megabytes: float, share: float, hierarchies: Hierarchies | None = None
 ) -> Iterator[Group]:
-    """A group of at most so many MB of 10^6 bytes without swap, and that share of one processor.
+    """A group limited to `megabytes` (of 10^6 bytes), without swap, and a share of one processor.
 
     Raises:
         ControlGroupError: It cannot be made.

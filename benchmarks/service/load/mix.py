@@ -139,7 +139,7 @@ def mixed(asks: Catalogue, seed: int = 0) -> Iterator[Ask]:
 
 
 def fixed_mix(asks: Catalogue, count: int) -> list[Ask]:
-    """So many requests by `SHARES`, every kind and every bad file and request among them."""
+    """`count` requests by `SHARES`; every kind, bad file and bad request is among them."""
     found = [*asks["bad file"], *asks["bad request"]]
     found += [asks[kind][0] for kind in SHARES if kind not in ("bad file", "bad request")]
     if count < len(found):

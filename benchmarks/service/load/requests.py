@@ -131,7 +131,7 @@ def is_problem(body: bytes) -> str | None:
 
 
 def by_clients(port: int, asks: Iterable[Ask], clients: int, seconds: float) -> list[Answer]:
-    """As many clients, each asking anew as soon as it has its answer, for a time or to the end."""
+    """Answers to `clients` clients; each asks again at once, for `seconds` or to the end."""
     lock, queue = threading.Lock(), iter(asks)
     until = time.perf_counter() + seconds
 
@@ -151,7 +151,7 @@ def by_clients(port: int, asks: Iterable[Ask], clients: int, seconds: float) -> 
 
 
 def at_rate(port: int, asks: Iterator[Ask], rate: float, seconds: float) -> Iterator[Answer]:
-    """So many requests a second whether or not the earlier ones are answered (an open loop).
+    """Sends `rate` requests a second, whether or not earlier ones are answered (an open loop).
 
     Answers' times count from when the request was due, so that a stall is not forgiven.
     """

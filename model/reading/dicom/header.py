@@ -121,7 +121,7 @@ def read_header(content: bytes) -> tuple[Dataset, UID, HeaderFile]:
         is none.
 
     Raises:
-        ImageError: The header is too long, or has values that are none.
+        ImageError: The header is too long, or has values of the wrong kind.
         Exception: One of `DAMAGE`.
     """
     file, syntax, meta = open_dataset(content)
@@ -267,7 +267,7 @@ def _check_tables(dataset: Dataset, tag: Any) -> None:
     """Reads a sequence of lookup tables, if there is one; drops it where one is empty.
 
     Raises:
-        ImageError: It is no sequence, or one of tables that are none.
+        ImageError: It is no sequence, or holds damaged tables.
         Exception: One of `DAMAGE`.
     """
     tables = items(dataset, tag)
