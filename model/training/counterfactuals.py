@@ -106,6 +106,8 @@ def control_mask(image: Image, mask: Mask, *, seed: int = 0) -> Mask | None:
 def head_mask(image: Image) -> Mask:
     """The head: the largest region brighter than air, its holes filled.
 
+    By OpenCV, at full size; `model.inference.head_mask` serves where OpenCV is not installed.
+
     Args:
         image: As `paint_out`.
 
