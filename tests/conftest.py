@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -86,6 +87,27 @@ def write_gallery(folder: Path, *, origin: str = "synthetic") -> dict[str, Any]:
     manifest = {"origin": origin, "notice": "Drawn for a test.", "seed": 0, "samples": entries}
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return manifest
+
+
+class CompiledTemplates(BytecodeCache):
+    """Compiles a template once for all apps: that takes many times as long as to fill it."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._kept:
+            bucket.bytecode_from_string(self._kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_templates() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Flask, "jinja_options", {"bytecode_cache": CompiledTemplates()})
+        yield
 
 
 @pytest.fixture
