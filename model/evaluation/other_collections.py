@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.dataset.collections import Collections, person_of, style_of
+from data.dataset.collections import CONTRASTS, Collections, person_of, style_of
 from model.config import NO_TUMOUR
 from model.inference.classifier import Classifier
 from model.metrics.accuracy import wilson_interval
@@ -39,8 +39,10 @@ def other_collections(classifier: Classifier, report: Collections) -> dict[str, 
         JSON-ready: `images`, `people`; `sets`: collection -> figures of `set_figures`; `mean`: the
         means of these figures over the sets that have them, and `mean_95`, their intervals over
         people drawn anew within each set; `styles`: of each `contrast`, `plane` and skull
-        (`stripped` or not) the `images`, `people`, `sensitivity` and `specificity`; `finding`,
-        the figures of `model.metrics.decisions.finding_figures` over all images.
+        (`stripped` or not) the `images`, `people`, `sensitivity` and `specificity`; `contrasts`:
+        the same and `balanced` by contrast, where one is told, as `model.reading.contrast.NAMES`
+        calls it; `finding`, the figures of `model.metrics.decisions.finding_figures` over all
+        images.
     """
     trust = classifier.trust
     if trust is None:
@@ -67,6 +69,7 @@ def other_collections(classifier: Classifier, report: Collections) -> dict[str, 
         "mean": means(list(figures.values())),
         "mean_95": _mean_intervals(list(sets.values())),
         "styles": _styles(report.names, rows),
+        "contrasts": _contrasts(report.names, rows),
         "finding": finding_figures(probabilities, report.labels, rows["answered"]),
     }
 
@@ -81,6 +84,18 @@ def _styles(names: tuple[str, ...], rows: dict[str, NDArray[Any]]) -> list[dict[
         found.append({"contrast": contrast, "plane": plane, "stripped": stripped} | {
             name: figures[name] for name in ("images", "people", "sensitivity", "specificity")
         })  # fmt: skip
+    return found
+
+
+def _contrasts(names: tuple[str, ...], rows: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    """How the pictures of each contrast are told, with any plane and skull."""
+    told = np.array([style_of(name)[0] for name in names])
+    found = {}
+    for contrast, title in CONTRASTS.items():
+        if (told == title).any():
+            figures = set_figures(**{key: values[told == title] for key, values in rows.items()})
+            wanted = ("images", "people", "sensitivity", "specificity", "balanced")
+            found[contrast] = {name: figures[name] for name in wanted}
     return found
 
 

@@ -37,6 +37,7 @@ class Scan(ABC):
         frames: Number of slices of a file without planes.
         doubt: Why it is no brain MRI of one head, whatever the network says of its pixels: one of
             `model.inference.answer_text.DOUBTS`; None where nothing speaks against it.
+        contrast: One of `model.reading.contrast.NAMES`, as far as the header tells; else None.
         acquired: The plane of the slices that the scanner made; axial where none stands out.
     """
 
@@ -45,6 +46,7 @@ class Scan(ABC):
     frames: int
     acquired = PLANES[0]
     doubt: str | None = None
+    contrast: str | None = None
 
     def slices(
         self, plane: str | None = None, wanted: int | range | Literal["all"] | None = None

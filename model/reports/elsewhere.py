@@ -76,6 +76,21 @@ def others(evaluation: Mapping[str, Any]) -> Others:
     )
 
 
+def told_right(evaluation: Mapping[str, Any]) -> Mapping[str, Mapping[str, int]]:
+    """Right answers in a hundred pictures, half of them with a tumor, by contrast; "" is any."""
+    found = evaluation["other_collections"]
+    rows = {"": found | found["mean"], **found.get("contrasts", {})}
+    return {
+        contrast: {
+            "right": round(50 * (row["sensitivity"] + row["specificity"])),
+            "images": int(row["images"]),
+            "people": int(row["people"]),
+        }
+        for contrast, row in rows.items()
+        if None not in (row["sensitivity"], row["specificity"])
+    }
+
+
 def refusals(ood: Mapping[str, Any]) -> Refusals:
     kinds: dict[str, tuple[int, int]] = {}
     for source in ood["sources"].values():

@@ -3,6 +3,7 @@
 import { language, reasonOf, say, verdictOf } from "../shared/translate.js";
 
 export const titles = JSON.parse(document.getElementById("analyse").dataset.titles);
+const toldRight = JSON.parse(document.getElementById("analyse").dataset.toldRight);
 const amount = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
 
 /** One sentence for whoever cannot see the page. */
@@ -27,3 +28,11 @@ export const dataUrl = ({ media_type: type, data }) => `data:${type};base64,${da
 /** The elements below a root that carry data-field, by name. */
 export const fieldsOf = (root) =>
   Object.fromEntries([...root.querySelectorAll("[data-field]")].map((element) => [element.dataset.field, element]));
+
+/** How many pictures of this contrast, or of any where it is not known, the network tells right; "" where nobody measured. */
+export function toldRightOf({ in_distribution: isMri, contrast }) {
+  const known = toldRight[contrast];
+  const found = known ?? toldRight[""];
+  if (!isMri || !found) return "";
+  return say(known ? "told_right_contrast" : "told_right", { ...found, contrast: known && say(`contrast_${contrast}`) });
+}

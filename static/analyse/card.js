@@ -1,7 +1,7 @@
 // The card of one file: how far it is, what went wrong, or the answer with its picture and its slices.
 
 import { fillBars } from "../shared/bars.js";
-import { bytes, dataUrl, fieldsOf, placeOf, titles } from "./answer-text.js";
+import { bytes, dataUrl, fieldsOf, placeOf, titles, toldRightOf } from "./answer-text.js";
 import { detailOf, headlineOf, milliseconds, percent, reasonOf, say } from "../shared/translate.js";
 import { ScanViewer } from "../shared/viewer.js";
 import { Volume } from "./volume.js";
@@ -97,6 +97,10 @@ export class Card {
     field.kind.textContent = detailOf(answer);
     field.reason.textContent = reasonOf(answer);
     fillBars(field.bars, answer);
+    field.told.textContent = toldRightOf(answer);
+    field.told.hidden = !field.told.textContent;
+    field["contrast-row"].hidden = !answer.contrast;
+    field.contrast.textContent = answer.contrast ? say(`contrast_${answer.contrast}`) : "";
     field.time.textContent = milliseconds(answer.milliseconds);
     field.slice.textContent = placeOf(answer);
     field["slice-row"].hidden = answer.slice === null;

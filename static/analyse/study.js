@@ -9,6 +9,7 @@ import { unzip } from "./zip.js";
 import { say } from "../shared/translate.js";
 
 const HEAD = 65536; // bytes of a file in which the server looks
+const SENT = 12 * 2 ** 20; // bytes of all these together: the first answer waits for them
 const ROOM = 400; // bytes of a request for each file, besides its content
 const FEWEST = 4096; // bytes of a file, below which a header does not fit
 const PICTURES = 500; // of an archive or a folder, at most
@@ -42,7 +43,7 @@ export class Study {
 
   /** The API's list of series, from the first bytes of each file. */
   async #sorted(entries) {
-    const most = Math.min(HEAD, Math.floor((this.settings.limit - ROOM) / Math.max(entries.length, 1)) - ROOM);
+    const most = Math.min(HEAD, Math.floor(SENT / Math.max(entries.length, 1)) - ROOM);
     if (!entries.length || most < FEWEST) throw new StudyError(say(entries.length ? "study_too_many" : "study_empty"));
     const heads = [];
     for (const entry of entries) heads.push(new File([await entry.read(most)], entry.name)); // one at a time in memory

@@ -34,7 +34,8 @@ export async function unzip(file) {
 async function read(file, local, packed, method, most) {
   const head = await viewOf(file, local, local + LOCAL);
   const from = local + LOCAL + number(head, 26, 2) + number(head, 28, 2);
-  const content = file.slice(from, from + packed);
+  const enough = most + (most >> 6) + 1024; // packed bytes for so many plain ones, at the worst
+  const content = file.slice(from, from + Math.min(packed, enough));
   if (method === STORED) return content.slice(0, most);
   const reader = content.stream().pipeThrough(new DecompressionStream("deflate-raw")).getReader();
   const parts = [];

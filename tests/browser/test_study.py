@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.scan_files import dicom, png, white_share
@@ -194,6 +196,48 @@ def test_what_a_study_needs_is_loaded_with_the_first_one(open_page: OpenPage, fo
     page.locator("#folder").set_input_files(folder)
     expect_the_series(page)
     assert page.evaluate(loaded) == 4
+
+
+def test_the_picture_says_how_such_pictures_are_told(
+    open_page: OpenPage, web_app: Flask, tmp_path: Path
+) -> None:
+    card = web_app.extensions["model_card"]
+    told = {
+        "": {"right": 84, "images": 466, "people": 46},
+        "t1c": {"right": 91, "images": 120, "people": 20},
+    }
+    others = card.sections["others"]
+    figures = replace(others, figures={"told": told})
+    web_app.extensions["model_card"] = replace(
+        card, sections={**card.sections, "others": figures}, sha256="5" * 64
+    )
+    page = open_page("/analyse")
+    (tmp_path / "t1c.dcm").write_bytes(slice_of(0, GLIOMA))
+    (tmp_path / "pd.dcm").write_bytes(slice_of(0, GLIOMA, SeriesDescription="AX PD"))
+    (tmp_path / "plain.png").write_bytes(png(white_share(GLIOMA)))
+    for name, contrast, text in (
+        ("t1c.dcm", "T1 with contrast agent", "(T1 with contrast agent), half"),
+        ("pd.dcm", "proton density", "it tells 84 in 100 right (466 pictures of 46 people)"),
+        ("plain.png", "", "it tells 84 in 100 right (466 pictures of 46 people)"),
+    ):
+        page.locator("#files").set_input_files(tmp_path / name)
+        found = page.get_by_role("article", name=name)
+        expect(found.locator("[data-field=told]")).to_contain_text(text)
+        expect(found.locator("[data-field=contrast]")).to_have_text(contrast)
+    first = page.get_by_role("article", name="t1c.dcm").locator("[data-field=told]")
+    expect(first).to_contain_text("tells 91 in 100 right (120 pictures of 20 people)")
+
+
+def test_nothing_is_said_of_another_network_than_was_measured(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
+    page = open_page("/analyse")  # the stub's
+    (tmp_path / "plain.png").write_bytes(png(white_share(GLIOMA)))
+    page.locator("#files").set_input_files(tmp_path / "plain.png")
+    found = page.get_by_role("article", name="plain.png")
+    expect(found.locator("[data-field=kind]")).to_have_text("Kind: glioma.")
+    expect(found.locator("[data-field=told]")).to_be_hidden()
+    expect(found.locator("[data-field=contrast]")).to_be_hidden()
 
 
 def test_an_archive_that_is_none_says_so(open_page: OpenPage, tmp_path: Path) -> None:

@@ -49,7 +49,6 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=False, reason="not yet adapted to the new answers and pages")
 def test_the_quick_run_trains_exports_and_evaluates(quick: list[dict[str, Any]]) -> None:
     text = text_of(quick)
     assert "QUICK run on phantoms" in text
@@ -61,7 +60,6 @@ def test_the_quick_run_trains_exports_and_evaluates(quick: list[dict[str, Any]])
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=False, reason="not yet adapted to the new answers and pages")
 def test_the_quick_run_shows_every_figure(quick: list[dict[str, Any]]) -> None:
     drawing = [cell for cell in quick if "plt.tight_layout()" in "".join(cell["source"])]
     pictures = [

@@ -263,6 +263,10 @@ class UploadedAnswerSchema(AnswerSchema):
     plane = fields.String(allow_none=True, metadata=_said("Plane of a volume's slice, else null."))
     slice = fields.Integer(allow_none=True, metadata=_said("Number of the slice, else null."))
     slices = fields.Integer(metadata=_said("Slices that the file has in this plane."))
+    contrast = fields.String(
+        allow_none=True, validate=validate.OneOf(NAMES),
+        metadata=_said("Its contrast as far as a DICOM header tells it, else null."),
+    )  # fmt: skip
     doubt = fields.String(
         allow_none=True, validate=validate.OneOf(tuple(DOUBTS)),
         metadata=_said(

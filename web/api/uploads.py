@@ -191,6 +191,7 @@ def _prepared(
     for one in chosen:
         pixels = one.pixels()
         about: dict[str, Any] = {"plane": one.plane, "slices": one.count, "slice": one.number}
+        about["contrast"] = scan.contrast
         if query["preview"]:
             about["preview"] = _preview(pixels, PREVIEW_SIDE, quality=88)
         yield prepare(pixels), about
@@ -227,7 +228,7 @@ def _preview(pixels: NDArray[np.float32], side: int, *, quality: int) -> dict[st
     del scaled
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=quality)
+    picture.save(buffer, "WEBP", quality=quality, method=1)  # a third of the time, as small
     return {
         "media_type": "image/webp",
         "width": picture.width,

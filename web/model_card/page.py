@@ -155,6 +155,20 @@ def page() -> str:
     return re.sub(r"\n\s+", "\n", page)  # without indent: the page has neither code nor verse
 
 
+@blueprint.app_template_global()
+def told_right() -> Mapping[str, Any]:
+    """How many pictures of other collections in a hundred are told right, by contrast; "" is any.
+
+    Empty where no report says so of the network that answers.
+    """
+    card = current_app.extensions["model_card"]
+    others = card.sections["others"].figures
+    if others is None or card.sha256 != current_state().predictions.classifier.sha256:
+        return {}
+    told: Mapping[str, Any] = others["told"]
+    return told
+
+
 def gallery_confusion(state: State) -> Mapping[str, Any]:
     """The gallery's samples by label and answer, as far as they have been read; never waits."""
     counts = {true: dict.fromkeys(CLASS_NAMES, 0) for true in CLASS_NAMES}

@@ -68,7 +68,12 @@ def grouped(found: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def others(reports: Reports) -> Mapping[str, Any]:
-    return {"certain": CERTAIN, "found": elsewhere.others(reports["evaluation"])}
+    evaluation = reports["evaluation"]
+    return {
+        "certain": CERTAIN,
+        "found": elsewhere.others(evaluation),
+        "told": elsewhere.told_right(evaluation),
+    }
 
 
 def confusion(reports: Reports) -> Mapping[str, Any]:

@@ -133,6 +133,14 @@ ANALYSE_WORDS: dict[str, LazyString] = {
         "Slices by answer: %(counts)s; in %(unsure)s of %(count)s the network can't tell."
     ),
     **{f"doubt_{name.replace('-', '_')}": _l(text) for name, text in answer_text.DOUBTS.items()},
+    "told_right": _l(
+        "Of pictures of other collections, half of them with a tumor, it tells %(right)s in 100 "
+        "right (%(images)s pictures of %(people)s people)."
+    ),
+    "told_right_contrast": _l(
+        "Of pictures of other collections with this contrast (%(contrast)s), half of them with a "
+        "tumor, it tells %(right)s in 100 right (%(images)s pictures of %(people)s people)."
+    ),
     # cropping a picture
     "crop_said": _l(
         "The frame starts %(left)s from the left and %(top)s from the top; it is %(width)s wide "

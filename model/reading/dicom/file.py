@@ -18,6 +18,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
 
+from model.reading.contrast import contrast_of
 from model.reading.dicom.codecs import (
     DEFLATED_FRAMES,
     NATIVE,
@@ -34,6 +35,7 @@ from model.reading.dicom.values import grey, numbers, spacing
 from model.reading.errors import ImageError
 from model.reading.scan import MAX_SIDE, Scan, as_square, check_size
 from model.reading.series import unfit
+from model.reading.slice_header import SliceHeader
 
 _OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 
@@ -49,7 +51,7 @@ class DicomScan(Scan):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about values that are not read here
                 self._read(content)
-                self.doubt = unfit(read_slice_header(content))
+                self._tell(read_slice_header(content))
         except DAMAGE as error:
             if isinstance(error, ImageError):
                 raise
@@ -57,6 +59,12 @@ class DicomScan(Scan):
                 "`file` is a damaged DICOM file: its header must be written as the standard says. "
                 "Received: one that cannot be read"
             ) from error
+
+    def _tell(self, header: SliceHeader) -> None:
+        """Keeps what the header says of the picture."""
+        self.doubt = unfit(header)
+        contrast = contrast_of(header).name
+        self.contrast = None if contrast == "unknown" else contrast
 
     def _read(self, content: bytes) -> None:
         """Reads the header up to the pixels."""

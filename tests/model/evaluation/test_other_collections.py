@@ -16,6 +16,7 @@ from model.evaluation import other_collections as section
 from model.evaluation.other_collections import auroc, means, other_collections, set_figures
 from model.inference.classifier import Classifier
 from model.metrics.accuracy import wilson_interval
+from model.reports.elsewhere import told_right
 from tests.model_helpers import TRUST
 from web.model_card import results
 
@@ -107,6 +108,10 @@ def test_the_section_tells_each_collection(monkeypatch: pytest.MonkeyPatch) -> N
     assert (web["sensitivity"], web["specificity"]) == (pytest.approx(5 / 6), None)
     assert (old["contrast"], old["plane"], old["stripped"]) == ("T1", "axial", False)
     assert (old["people"], old["sensitivity"], old["specificity"]) == (2, None, 0.75)
+    expected = {"images": 4, "people": 2, "sensitivity": None, "specificity": 0.75}
+    any_picture = {"right": 79, "images": 10, "people": 8}  # of 5 / 6 and 3 / 4
+    assert told_right({"other_collections": found}) == {"": any_picture}
+    assert found["contrasts"] == {"t1": expected | {"balanced": 0.75}}  # "web" tells none
     assert json.loads(json.dumps(found)) == found
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import CheckFunction
@@ -13,14 +16,20 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from app import create_app
 from tests.conftest import StubClassifier
 from tests.patience import LONGEST_WAIT
-from tests.scan_files import nifti
+from tests.scan_files import nifti, png, white_share
+from web.service import readiness
 
 REFUSALS = [400, 404, 405, 413, 415, 422]  # 413 also stands for too many files
 config = schemathesis.Config.from_dict(
     {"seed": 1, "checks": {"negative_data_rejection": {"expected-statuses": REFUSALS}}}
 )
 app = create_app({"WARM_UP": "0", "LOG_LEVEL": "ERROR", "RATE_LIMIT": "off"}, StubClassifier())
-app.extensions["brain_mri"].readiness.start().join(LONGEST_WAIT)  # /readyz answers 503 until then
+with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+    drawn = Path(folder) / "glioma.png"
+    drawn.write_bytes(png(white_share(1)))  # which the stub reads as glioma
+    patch.setattr(readiness, "IMAGE", drawn)
+    # /readyz answers 503 until then
+    app.extensions["brain_mri"].readiness.start().join(LONGEST_WAIT)
 schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app, config=config)
 VOLUME = nifti(np.arange(60, dtype=np.int16).reshape(3, 4, 5))
 # No schema says which bytes are an image, nor which slices it has: any bytes are right by it.

@@ -71,7 +71,7 @@ def test_a_picture_is_answered_in_the_contracts_form(client: FlaskClient) -> Non
         "tumor_probability": 1 - 0.0833, "kind": "glioma",
         "filename": "scan.png", "label": "glioma", "confidence": 0.75, "abstained": False,
         "reason": None, "explanation": None, "plane": None, "slice": None, "slices": 1,
-        "doubt": None, "crop": None,
+        "doubt": None, "crop": None, "contrast": None,
         "milliseconds": 12.5, "prediction_set": ["glioma"], "in_distribution": True,
     }  # fmt: skip
     assert {name: entry[name] for name in expected} == expected
