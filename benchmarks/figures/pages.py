@@ -36,6 +36,7 @@ def parts() -> dict[Path, dict[str, str]]:
         },
         docs / "results.md": {
             "other_collections": tables.other_collections(evaluation),
+            "styles": tables.styles(evaluation),
             "protocols": tables.protocols(evaluation, published),
             "missed_and_alarms": tables.missed_and_alarms(evaluation),
             "accuracy": tables.accuracy(evaluation),

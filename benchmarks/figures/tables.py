@@ -342,6 +342,18 @@ def other_collections(evaluation: dict[str, Any]) -> str:
     return table(("collection", "images of people", *OTHER.values()), rows)
 
 
+def styles(evaluation: dict[str, Any]) -> str:
+    """The same people by contrast, plane and skull."""
+    rows = [
+        [f"{row.contrast}, {row.plane}{', without skull' * row.stripped}",
+         f"{row.images} of {row.people}",
+         _maybe(row.sensitivity, 1), _maybe(row.specificity, 1)]
+        for row in elsewhere.others(evaluation).styles
+    ]  # fmt: skip
+    head = ("pictures", "images of people", "tumors called tumors", "healthy called healthy")
+    return table(head, rows)
+
+
 def _range(ends: Sequence[float]) -> str:
     return f"{ends[0]:.0%} to {ends[1]:.0%}"
 

@@ -28,6 +28,19 @@ class Collection:
 
 
 @dataclass(frozen=True)
+class Style:
+    """Pictures of one contrast, plane and skull, there (`stripped` is false) or removed."""
+
+    contrast: str
+    plane: str
+    stripped: bool
+    images: int
+    people: int
+    sensitivity: float | None
+    specificity: float | None
+
+
+@dataclass(frozen=True)
 class Others:
     """People of other collections.
 
@@ -39,6 +52,7 @@ class Others:
     images: int
     people: int
     sets: Mapping[str, Collection]
+    styles: tuple[Style, ...]
     mean: Mapping[str, float | None]
     intervals: Mapping[str, tuple[float, float]]
 
@@ -71,6 +85,7 @@ def others(evaluation: Mapping[str, Any]) -> Others:
         int(found["images"]),
         int(found["people"]),
         sets,
+        tuple(Style(**row) for row in found["styles"]),
         {key: maybe(found["mean"][key]) for key in (*FIGURES, "balanced")},
         {key: (float(ends[0]), float(ends[1])) for key, ends in found["mean_95"].items() if ends},
     )

@@ -192,6 +192,17 @@ def test_other_collections_end_with_their_mean() -> None:
     assert rows[1][4] == "none"
 
 
+def test_styles_tell_where_it_works() -> None:
+    row = {"contrast": "T1", "plane": "axial", "images": 10, "people": 3}
+    found = [
+        row | {"stripped": False, "sensitivity": 0.75, "specificity": None},
+        row | {"stripped": True, "sensitivity": None, "specificity": 1.0},
+    ]
+    rows = cells(tables.styles({"other_collections": {"styles": found}}))[1:]
+    assert rows[0] == ["T1, axial", "10 of 3", "75.0%", "none"]
+    assert rows[1] == ["T1, axial, without skull", "10 of 3", "none", "100.0%"]
+
+
 def test_the_two_numbers_of_each_protocol() -> None:
     matrix = [[8, 1, 1, 0], [2, 7, 3, 0], [1, 0, 18, 1], [0, 0, 0, 5]]
     test = {"confusion": matrix}

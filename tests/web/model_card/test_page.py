@@ -87,6 +87,18 @@ def test_tables_hold_the_reports_figures(client: FlaskClient) -> None:
     assert f"{audit['images']['Training']['all']:,}" in data
 
 
+def test_a_map_tells_where_it_works(client: FlaskClient) -> None:
+    text = part_text(client.get("/model").text, "others")
+    styles = report("evaluation")["other_collections"]["styles"]
+    assert len(styles) >= 5
+    for row in styles:
+        name = row["contrast"].replace("mixed", "several contrasts")
+        shares = [row["sensitivity"], row["specificity"]]
+        told = " ".join("none" if share is None else percent(share) for share in shares)
+        skull = ", without skull" * row["stripped"]
+        assert f"{name}, {row['plane']}{skull} {row['images']} {row['people']} {told}" in text
+
+
 def test_test_matrices_are_the_reports_and_lead_nowhere(client: FlaskClient) -> None:
     part = part_of(client.get("/model").text, "confusion")
     _gallery, unseen, official = re.findall(r"<table.*?</table>", part, re.DOTALL)
