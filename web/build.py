@@ -21,7 +21,7 @@ from web.http.request_log import configure_logging, log_requests
 from web.http.responses import add_headers, register_compression
 from web.model_card import page as model_card
 from web.model_card.reports import ReportError, load_reports
-from web.pages import analyse, api_page, gallery, images
+from web.pages import analyse, api_page, gallery, images, judge
 from web.pages.display import compile_templates, register_display
 from web.pages.languages import register_languages
 from web.service.admission import Admission, cores
@@ -35,7 +35,8 @@ UNUSABLE = (GalleryError, ModelFileError, ReportError)
 """What `build` raises where a file that the app needs cannot be used."""
 
 ROUTES = (
-    gallery, analyse, images, model_card, samples, uploads, studies, openapi, api_page, metrics,
+    gallery, analyse, judge, images, model_card, samples, uploads, studies, openapi, api_page,
+    metrics,
 )  # fmt: skip
 
 logger = logging.getLogger("app")

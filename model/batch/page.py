@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jinja2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from model.batch.sources import find_source, read_source
@@ -63,10 +64,14 @@ def thumbnail(path: str, plane: str | None, number: int | None) -> str | None:
     try:
         scan = read_scan(read_source(find_source(path)))
         (one,) = scan.slices(plane, number or 0)
-        image = prepare(one.pixels())[:, :, 0]
+        return picture_of(prepare(one.pixels()))
     except (ImageError, OSError, LookupError):
         return None
-    picture = Image.fromarray(np.rint(image * 255).astype(np.uint8))
+
+
+def picture_of(image: NDArray[np.float32]) -> str:
+    """A prepared image, float32 (224, 224, 1) in [0, 1], small, as a `data:` address."""
+    picture = Image.fromarray(np.rint(image[:, :, 0] * 255).astype(np.uint8))
     buffer = io.BytesIO()
     picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR).save(buffer, "WEBP", quality=60)
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

@@ -29,6 +29,7 @@ class Case:
         copy_of: The picture that the network may have learned from, and that this one is a copy
             of; None for a new picture.
         mirrored: Whether it is that picture's mirror image.
+        picture: What the network saw, as a `data:` address, where nothing lies at `path`.
     """
 
     path: str
@@ -44,6 +45,7 @@ class Case:
     answered: bool | None = None
     copy_of: str | None = None
     mirrored: bool = False
+    picture: str | None = None
 
     @property
     def found(self) -> bool:

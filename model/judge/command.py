@@ -15,7 +15,7 @@ from model.batch.command import Batch, classified, describe
 from model.batch.sources import find_source, list_sources, read_source
 from model.inference.classifier import DEFAULT_MODEL_PATH
 from model.judge.cases import Case, case_of_row
-from model.judge.copies import Known, Match, both_signatures, training_files
+from model.judge.copies import Known, Match, both_signatures, marked, training_files
 from model.judge.folders import (
     ALLOWED,
     class_above,
@@ -80,7 +80,7 @@ def judge_folder(folder: Path, batch: Batch) -> Judged:
                 errors.append({"file": name, "error": row["error"]})
                 continue
             case = _placed(row, name, folder)
-            cases.append(_marked(case, known.find(row["plain"], row["mirror"]), trained))
+            cases.append(marked(case, known.find(row["plain"], row["mirror"]), trained))
     if not cases:
         raise ValueError(
             f"`FOLDER` must hold at least one picture that can be read. Received: {folder}, "
@@ -133,7 +133,7 @@ def judge_answers(predictions: Path, folder: Path | None) -> Judged:
     if folder is None:
         by_name = {Path(file).name: file for file in manifest.rows}
         cases = [
-            _marked(case, Match(by_name[name], False) if name in by_name else None, trained)
+            marked(case, Match(by_name[name], False) if name in by_name else None, trained)
             for case in cases
             for name in [Path(case.name).name]
         ]
@@ -160,14 +160,4 @@ def _looked_at(cases: Iterable[Case], trained: dict[str, str]) -> Iterable[Case]
             raise ValueError(f"{case.name} cannot be read: {error}") from error
         contrast, plane = header_facts(case.path)
         seen = replace(case, contrast=contrast or case.contrast, plane=plane or case.plane)
-        yield _marked(seen, known.find(**both_signatures(image)), trained)
-
-
-def _marked(case: Case, match: Match | None, trained: dict[str, str]) -> Case:
-    """The case, as a copy where its match is an image that was trained on, or a copy of one."""
-    if match is None:
-        return case
-    # images of the other collections are in no division: those with a signature were trained on
-    in_dataset = match.file.split("/")[0] in ("Training", "Testing")
-    origin = trained.get(match.file) if in_dataset else match.file
-    return case if origin is None else replace(case, copy_of=origin, mirrored=match.mirrored)
+        yield marked(seen, known.find(**both_signatures(image)), trained)

@@ -19,7 +19,7 @@ Data contract: pictures are float32 (224, 224, 1) in [0, 1], as `model.preproces
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.dataset.division import Manifest
+from model.judge.cases import Case
 
 FILE = Path(__file__).with_name("training_signatures.npz")
 SMALL, GRID = 112, 28
@@ -124,3 +125,13 @@ def training_files(manifest: Manifest) -> dict[str, str]:
     found = {file: first.get(row["group"], "") for file, row in manifest.rows.items()}
     itself = {file: file for file in found if file.startswith(_TRAINING)}
     return {file: origin for file, origin in (found | itself).items() if origin}
+
+
+def marked(case: Case, match: Match | None, trained: dict[str, str]) -> Case:
+    """The case, as a copy where its match is an image that was trained on, or a copy of one."""
+    if match is None:
+        return case
+    # images of the other collections are in no division: those with a signature were trained on
+    in_dataset = match.file.split("/")[0] in ("Training", "Testing")
+    origin = trained.get(match.file) if in_dataset else match.file
+    return case if origin is None else replace(case, copy_of=origin, mirrored=match.mirrored)

@@ -96,10 +96,18 @@ def header_facts(path: str) -> tuple[str | None, str | None]:
     if path.lower().endswith(OTHERS):
         return None, None
     try:
-        content = read_source(find_source(path))
-        if not is_dicom(content):
-            return None, None
-        (series,) = group({0: read_slice_header(content)})
+        return facts_in(read_source(find_source(path)))
     except (ImageError, OSError):
         return None, None
+
+
+def facts_in(content: bytes) -> tuple[str | None, str | None]:
+    """Contrast and plane by the header of a DICOM file's bytes; nothing of any other file.
+
+    Raises:
+        ImageError: The header cannot be read.
+    """
+    if not is_dicom(content):
+        return None, None
+    (series,) = group({0: read_slice_header(content)})
     return None if series.contrast.name == UNKNOWN else series.contrast.name, series.plane

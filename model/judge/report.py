@@ -137,7 +137,7 @@ def render(judged: Judged, report: dict[str, Any]) -> str:
             judged=judged, report=report, names=NAMES, contrasts=CONTRASTS, labels=LABELS,
             class_names=CLASS_NAMES, compared=_compared(report), points=_points(report["new"]),
             mistakes=[
-                (case, thumbnail(case.path, None, case.slice))
+                (case, case.picture or thumbnail(case.path, None, case.slice))
                 for case in mistakes(new, SHOWN_MISTAKES)
             ],
             most=SHOWN_FILES, date=datetime.now(UTC).date().isoformat(),

@@ -8,7 +8,15 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-PAGES = ["/", "/?class=notumor&result=right", "/samples/glioma-01", "/analyse", "/model", "/api"]
+PAGES = [
+    "/",
+    "/?class=notumor&result=right",
+    "/samples/glioma-01",
+    "/analyse",
+    "/judge",
+    "/model",
+    "/api",
+]
 VIEWS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},

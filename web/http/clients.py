@@ -22,6 +22,7 @@ LIMITED = (
     "uploads.slices",
     "studies.studies",
     "analyse.page",
+    "judge.cases",
     "api.prediction",
     "pages.sample",
 )
