@@ -19,13 +19,13 @@ export class SendError extends Error {
 }
 
 /**
- * POSTs files as multipart `file` and gives the JSON of the answer.
+ * POSTs files as multipart `file`, named by `nameOf`, and gives the JSON of the answer.
  * `stage` hears ("sending", share) and ("reading"); `waking` hears a sentence, or null when it is over.
  * Throws a SendError, or the signal's reason.
  */
-export async function send(url, files, { signal, stage = () => {}, waking = () => {} }) {
+export async function send(url, files, { signal, stage = () => {}, waking = () => {}, nameOf = ({ name }) => name }) {
   for (let tries = 0; ; tries += 1) {
-    const request = await once(url, files, { signal, stage, waking });
+    const request = await once(url, files, { signal, stage, waking, nameOf });
     const seconds = pause(request.status, request.getResponseHeader("Retry-After"), tries);
     if (seconds === null) return read(request);
     waking(say(request.status === 429 ? "limited_again" : "waking_again", { seconds }));
@@ -34,7 +34,7 @@ export async function send(url, files, { signal, stage = () => {}, waking = () =
   }
 }
 
-function once(url, files, { signal, stage, waking }) {
+function once(url, files, { signal, stage, waking, nameOf }) {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const request = new XMLHttpRequest(); // fetch does not tell how much of a body is sent
@@ -63,7 +63,7 @@ function once(url, files, { signal, stage, waking }) {
     request.addEventListener("abort", end(() => reject(signal.reason)));
     signal.addEventListener("abort", () => request.abort(), { once: true });
     const body = new FormData();
-    for (const file of files) body.append("file", file, file.name);
+    for (const file of files) body.append("file", file, nameOf(file));
     stage("sending", 0);
     news();
     request.send(body);
