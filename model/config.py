@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,13 @@ class ArchitectureConfig:
             raise ValueError(f"`dropout` must be in [0, 1). Received: {self.dropout}")
 
 
+KERAS_AUGMENTATION = (
+    "rotation_range", "width_shift_range", "height_shift_range", "zoom_range", "shear_range",
+    "horizontal_flip", "brightness_range",
+)  # fmt: skip
+"""Fields of `AugmentationConfig` that are arguments of `ImageDataGenerator`."""
+
+
 @dataclass(frozen=True)
 class AugmentationConfig:
     """What happens to each training image, anew in each epoch and alike for every class.
@@ -119,6 +127,15 @@ class AugmentationConfig:
     noise: float = 0.15
     elastic: float = 0.2
 
+    def calmed(self, factor: float) -> AugmentationConfig:
+        """The same with every share times `factor`."""
+        shares = {
+            field.name: getattr(self, field.name) * factor
+            for field in dataclasses.fields(self)
+            if field.name not in KERAS_AUGMENTATION
+        }
+        return dataclasses.replace(self, **shares)
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -131,8 +148,11 @@ class TrainingConfig:
         epochs: Passes over the training part.
         batch_size: Images a step.
         learning_rate: Peak of the Adamax learning rate: half an epoch of warm-up, then a
-            cosine down to a two-hundredth of it, and from `restart` on another from the peak.
-        restart: Share of the epochs after which the learning rate starts anew, in (0, 1].
+            cosine down to a two-hundredth of it, which starts anew at each of `restarts`, the last
+            time from half the peak.
+        restarts: Shares of the epochs after which the learning rate starts anew, rising, in (0, 1).
+        calm: Factor on the augmentation's shares in the last of several cosines: images as they
+            are, at last (as Ge et al. 2021, YOLOX, end without their strongest augmentation).
         collection_share: Share of the draws that are images of other collections, in [0, 1).
         graft_share: Share that are healthy heads with a tumor of another image blended in, or a
             patch of healthy tissue, in [0, 1).
@@ -153,10 +173,11 @@ class TrainingConfig:
         precision: "auto", "float32" or "mixed_bfloat16".
     """
 
-    epochs: int = 50
+    epochs: int = 58
     batch_size: int = 32
     learning_rate: float = 2e-3
-    restart: float = 0.4
+    restarts: tuple[float, ...] = (0.345, 0.862)
+    calm: float = 0.5
     collection_share: float = 0.26
     graft_share: float = 0.16
     graft_controls: float = 0.4
@@ -165,7 +186,7 @@ class TrainingConfig:
     phantom_seed: int = 10_000
     paint_out_share: float = 0.14
     control_share: float = 0.12
-    ramp: float = 0.12
+    ramp: float = 0.1
     lesion_loss_weight: float = 1.0
     lesion_cell_weight: float = 8.0
     seed: int = 1
@@ -183,11 +204,12 @@ class TrainingConfig:
                 "`collection_share`, `graft_share` and `phantom_share` must be at least 0 and "
                 f"together below 1. Received: {', '.join(map(str, shares))}"
             )
-        for name in ("graft_controls", "ramp"):
+        for name in ("graft_controls", "ramp", "calm"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"`{name}` must be in [0, 1]. Received: {getattr(self, name)}")
-        if not 0.0 < self.restart <= 1.0:
-            raise ValueError(f"`restart` must be in (0, 1]. Received: {self.restart}")
+        ends = (0.0, *self.restarts, 1.0)
+        if any(after <= before for before, after in pairwise(ends)):
+            raise ValueError(f"`restarts` must rise, in (0, 1). Received: {self.restarts}")
         if not (
             min(self.paint_out_share, self.control_share) >= 0.0
             and self.paint_out_share + self.control_share <= 1.0
@@ -200,6 +222,19 @@ class TrainingConfig:
             raise ValueError(
                 f"`precision` must be one of {', '.join(PRECISIONS)}. Received: {self.precision!r}"
             )
+
+    @property
+    def cycles(self) -> tuple[int, ...]:
+        """Epochs of each cosine of the learning rate; those of no epoch are left out."""
+        ends = [round(share * self.epochs) for share in (0.0, *self.restarts, 1.0)]
+        return tuple(after - before for before, after in pairwise(ends) if after > before)
+
+    def augmentation_at(self, epoch: int) -> AugmentationConfig:
+        """The augmentation of an epoch, from 0."""
+        cycles = self.cycles
+        if len(cycles) == 1 or epoch < self.epochs - cycles[-1]:
+            return self.augmentation
+        return self.augmentation.calmed(self.calm)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns nested plain values, ready for JSON (tuples become lists)."""

@@ -166,7 +166,8 @@ class TrainingFlow:
             config.paint_out_share * grown,
             config.control_share * grown,
         )
-        self._augmenter = augmenter(config.augmentation)
+        self._changes = config.augmentation_at(epoch)
+        self._augmenter = augmenter(self._changes)
         self._outlined = np.array(
             [row for row, name in enumerate(sources.dataset.names) if name in sources.outlines],
             dtype=np.int64,
@@ -200,7 +201,7 @@ class TrainingFlow:
     def shown(self, place: int) -> tuple[Draw, NDArray[np.float32], NDArray[np.float32] | None]:
         """What is drawn for a place of the epoch, and its variant and mask as `augment` says."""
         draw, seed = self.draw(place), int(self._seeds[place])
-        changes = self._config.augmentation
+        changes = self._changes
         return draw, *augment(draw.image, draw.mask, self._augmenter, changes, seed)
 
     def kind(self, place: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -40,42 +41,46 @@ def superset_accuracy(target: Any, found: Any) -> Any:
 
 
 @keras.saving.register_keras_serializable(package="model")
-class WarmRestart(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """A linear warm-up, a cosine, and another from the peak (Loshchilov and Hutter 2017).
+class WarmRestarts(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """A linear warm-up and a cosine, then others from the peak (Loshchilov and Hutter 2017).
+
+    The last of several starts from half the peak.
 
     Args:
         peak: Highest learning rate; the warm-up starts at a twentieth and each cosine ends at a
             two-hundredth of it.
         warm_up: Steps of the warm-up, the first of the first cosine.
-        first: Steps of the first cosine.
-        second: Steps of the second, 0 for none.
+        cycles: Steps of each cosine.
     """
 
-    def __init__(self, peak: float, warm_up: int, first: int, second: int) -> None:
-        self._settings = {"peak": peak, "warm_up": warm_up, "first": first, "second": second}
+    def __init__(self, peak: float, warm_up: int, cycles: Sequence[int]) -> None:
+        self._settings = {"peak": peak, "warm_up": warm_up, "cycles": list(cycles)}
         cosine = keras.optimizers.schedules.CosineDecay
-        self._first = cosine(
-            peak / 20, max(1, first - warm_up), 0.005, warmup_target=peak, warmup_steps=warm_up
-        )
-        self._second = cosine(peak, max(1, second), alpha=0.005)
+        first, *others = cycles
+        peaks = [peak] * (len(others) - 1) + [peak / 2]
+        self._cosines = [
+            cosine(
+                peak / 20, max(1, first - warm_up), 0.005, warmup_target=peak, warmup_steps=warm_up
+            ),
+            *(cosine(top, steps, alpha=0.005) for top, steps in zip(peaks, others, strict=False)),
+        ]
 
     def __call__(self, step: Any) -> Any:
         """The learning rate of a step."""
-        first, second = self._settings["first"], self._settings["second"]
-        if not second:
-            return self._first(step)
-        step = keras.ops.cast(step, "float32")
-        return keras.ops.where(
-            step < first, self._first(step), self._second(keras.ops.maximum(step - first, 0.0))
-        )
+        ops = keras.ops
+        step = ops.cast(step, "float32")
+        starts = [sum(self._settings["cycles"][:k]) for k in range(len(self._cosines))]
+        rate = self._cosines[0](step)
+        for start, cosine in zip(starts[1:], self._cosines[1:], strict=True):
+            rate = ops.where(step < start, rate, cosine(ops.maximum(step - start, 0.0)))
+        return rate
 
     def get_config(self) -> dict[str, Any]:
         """What `__init__` takes."""
         return dict(self._settings)
 
 
-def learning_rate_schedule(config: TrainingConfig, steps: int) -> WarmRestart:
+def learning_rate_schedule(config: TrainingConfig, steps: int) -> WarmRestarts:
     """The learning rate of a run whose epochs have `steps` steps."""
-    first = max(1, round(config.restart * config.epochs)) * steps
-    warm_up = max(1, steps // 2)
-    return WarmRestart(config.learning_rate, warm_up, first, config.epochs * steps - first)
+    cycles = [epochs * steps for epochs in config.cycles]
+    return WarmRestarts(config.learning_rate, max(1, steps // 2), cycles)
