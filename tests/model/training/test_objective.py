@@ -60,7 +60,7 @@ def test_an_admissible_class_counts_as_right() -> None:
 
 
 def test_the_learning_rate_warms_up_and_falls_to_a_two_hundredth() -> None:
-    config = TrainingConfig(epochs=11, learning_rate=2e-3, restart=1.0)
+    config = TrainingConfig(epochs=11, learning_rate=2e-3, restarts=())
     schedule = learning_rate_schedule(config, 100)
     rate = {step: float(schedule(step)) for step in (0, 25, 50, 575, 1100, 5000)}
     assert rate[0] == pytest.approx(1e-4)
@@ -70,13 +70,16 @@ def test_the_learning_rate_warms_up_and_falls_to_a_two_hundredth() -> None:
     assert rate[1100] == rate[5000] == pytest.approx(1e-5)
 
 
-def test_the_learning_rate_starts_anew_once_and_survives_a_stop(tmp_path: Path) -> None:
-    config = TrainingConfig(epochs=10, learning_rate=2e-3, restart=0.4)
+def test_the_learning_rate_starts_anew_and_survives_a_stop(tmp_path: Path) -> None:
+    config = TrainingConfig(epochs=10, learning_rate=2e-3, restarts=(0.4, 0.8))
+    assert config.cycles == (4, 4, 2)
     written = keras.optimizers.Adamax(learning_rate_schedule(config, 100))
     schedule = keras.optimizers.deserialize(keras.optimizers.serialize(written))._learning_rate
-    rate = {step: float(schedule(step)) for step in (0, 50, 225, 399, 400, 700, 1000, 5000)}
+    rate = {step: float(schedule(step)) for step in (0, 50, 225, 399, 400, 600, 800, 900, 5000)}
     assert rate[0] == pytest.approx(1e-4)
     assert rate[50] == rate[400] == pytest.approx(2e-3)
-    assert rate[225] == rate[700] == pytest.approx((2e-3 + 1e-5) / 2)  # half way down each
+    assert rate[225] == rate[600] == pytest.approx((2e-3 + 1e-5) / 2)  # half way down each
     assert rate[399] == pytest.approx(1e-5, rel=0.01)
-    assert rate[1000] == rate[5000] == pytest.approx(1e-5)
+    assert rate[800] == pytest.approx(1e-3)
+    assert rate[900] == pytest.approx((1e-3 + 5e-6) / 2)
+    assert rate[5000] == pytest.approx(5e-6)

@@ -386,6 +386,19 @@ def test_a_gpu_trains_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_precision("auto", "flags : fpu") == "mixed_bfloat16"
 
 
+def test_the_last_cycle_is_calmer_and_a_single_one_is_not() -> None:
+    config = TrainingConfig(epochs=10, restarts=(0.4, 0.8), calm=0.5)
+    assert config.augmentation_at(7) == config.augmentation
+    calm = config.augmentation_at(8)
+    assert calm.frame == config.augmentation.frame / 2
+    assert calm.elastic == config.augmentation.elastic / 2
+    assert calm.rotation_range == config.augmentation.rotation_range
+    assert calm.horizontal_flip is True
+    single = TrainingConfig(epochs=1)
+    assert single.cycles == (1,)
+    assert single.augmentation_at(0) == single.augmentation
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -393,7 +406,9 @@ def test_a_gpu_trains_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"batch_size": 0}, "`batch_size` must be at least 1. Received: 0"),
         ({"phantoms_per_class": 0}, "`phantoms_per_class` must be at least 1. Received: 0"),
         ({"graft_controls": 1.5}, "`graft_controls` must be in [0, 1]. Received: 1.5"),
-        ({"restart": 0.0}, "`restart` must be in (0, 1]. Received: 0.0"),
+        ({"restarts": (0.5, 0.5)}, "`restarts` must rise, in (0, 1). Received: (0.5, 0.5)"),
+        ({"restarts": (1.0,)}, "`restarts` must rise, in (0, 1). Received: (1.0,)"),
+        ({"calm": 1.5}, "`calm` must be in [0, 1]. Received: 1.5"),
         ({"ramp": -0.1}, "`ramp` must be in [0, 1]. Received: -0.1"),
         ({"graft_share": 0.6}, "together below 1. Received: 0.26, 0.6, 0.14"),
         ({"paint_out_share": 0.7, "control_share": 0.4}, "together at most 1. Received: 0.7 and"),
