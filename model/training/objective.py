@@ -55,6 +55,7 @@ class WarmRestarts(keras.optimizers.schedules.LearningRateSchedule):  # type: ig
 
     def __init__(self, peak: float, warm_up: int, cycles: Sequence[int]) -> None:
         self._settings = {"peak": peak, "warm_up": warm_up, "cycles": list(cycles)}
+        self._starts = [sum(cycles[:k]) for k in range(len(cycles))]
         cosine = keras.optimizers.schedules.CosineDecay
         first, *others = cycles
         peaks = [peak] * (len(others) - 1) + [peak / 2]
@@ -69,9 +70,8 @@ class WarmRestarts(keras.optimizers.schedules.LearningRateSchedule):  # type: ig
         """The learning rate of a step."""
         ops = keras.ops
         step = ops.cast(step, "float32")
-        starts = [sum(self._settings["cycles"][:k]) for k in range(len(self._cosines))]
         rate = self._cosines[0](step)
-        for start, cosine in zip(starts[1:], self._cosines[1:], strict=True):
+        for start, cosine in zip(self._starts[1:], self._cosines[1:], strict=True):
             rate = ops.where(step < start, rate, cosine(ops.maximum(step - start, 0.0)))
         return rate
 
