@@ -37,6 +37,9 @@ from model.system import file_hash
 KEPT = 0.99
 """Share of the dataset's validation images, of the other collections' and of phantoms that the
 detector's threshold keeps."""
+LEAST_TEMPERATURE = 1.0
+"""Validation alone would sharpen what hard draws left unsure, as its people are of the collections
+that were trained on. A stranger's picture is not, and would be missed with certainty."""
 MARGIN = 1.03
 """How far the threshold lies above that quantile: no development picture more passes than at 1."""
 COUNTED = 50
@@ -87,7 +90,7 @@ def fit_trust(
     logits = np.concatenate([rows for rows, _ in seen])
     labels = np.concatenate([part.labels for part in held])
     weights = even_weights(held)
-    temperature = fit_temperature(logits, labels, weights)
+    temperature = max(LEAST_TEMPERATURE, fit_temperature(logits, labels, weights))
     ceiling = fit_ceiling(softmax(logits, temperature), labels)
     trust = Trust(temperature, ceiling, 1.0, 0.0, mean, whitener, threshold)
     answers = trust.calibrated(logits)

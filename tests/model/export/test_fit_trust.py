@@ -33,7 +33,8 @@ class Stub:
 
     path = Path("stub.tflite")
 
-    def __init__(self) -> None:
+    def __init__(self, loudness: float = 3) -> None:
+        self.loudness = loudness
         rng = np.random.default_rng(3)
         self.mixing = rng.standard_normal((64, 512)).astype(np.float32) / 8
         self.rng = rng
@@ -45,7 +46,8 @@ class Stub:
         scores = self.rng.standard_normal(4)
         scores[label] += 3
         cells = image.reshape(8, 28, 8, 28).mean(axis=(1, 3)).ravel()
-        return SimpleNamespace(logits=scores.astype(np.float32), features=cells @ self.mixing)
+        logits = (self.loudness * scores).astype(np.float32)
+        return SimpleNamespace(logits=logits, features=cells @ self.mixing)
 
 
 @pytest.fixture
@@ -66,7 +68,7 @@ def test_constants_keep_validation_images_and_cover_each_class() -> None:
         "training": 120, "validation": 120, "other_training": 0, "other_validation": 0,
         "phantoms_fitted": 8, "phantoms_checked": 20,
     }  # fmt: skip
-    assert 0.3 < trust.temperature < 2
+    assert 1 < trust.temperature < 6
     assert 0.85 < trust.ceiling <= 1 - 1 / 62
     assert 0.8 <= trust.finding_threshold < 1
     assert 0 < trust.kind_threshold <= 0.15
@@ -75,6 +77,12 @@ def test_constants_keep_validation_images_and_cover_each_class() -> None:
     assert trust.scores(features + 10).min() > trust.ood_threshold
     assert summary["ood_threshold"] == trust.ood_threshold
     assert json.dumps(summary)
+
+
+@pytest.mark.usefixtures("few_phantoms")
+def test_an_answer_is_never_made_surer_than_the_network() -> None:
+    trust, _ = fit_trust.fit_trust(Stub(loudness=0.3), images(80, 1), images(80, 2))  # type: ignore[arg-type]
+    assert trust.temperature == 1.0
 
 
 @pytest.mark.usefixtures("few_phantoms")
