@@ -7,6 +7,7 @@ shortcuts.py. Words and the sections' order: web/model_card/page.py.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -125,6 +126,10 @@ def _collections(found: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     ]
 
 
+TABLE_ROWS = 12
+"""Epochs in the table beside the curves: a long run's are picked evenly, with the last."""
+
+
 def curves(reports: Reports) -> Mapping[str, Any]:
     if isinstance(reports.history, MissingFigureError):
         raise reports.history
@@ -135,7 +140,9 @@ def curves(reports: Reports) -> Mapping[str, Any]:
         for name, keys in CURVES.items()
         if all(key in row for row in rows for key in keys)
     }
-    return {"charts": charts, "rows": rows}
+    step = math.ceil(len(rows) / TABLE_ROWS)
+    shown = [row for row in rows if row["epoch"] % step == 0 or row is rows[-1]]
+    return {"charts": charts, "rows": shown}
 
 
 def limits(reports: Reports) -> Mapping[str, Any]:

@@ -45,6 +45,12 @@ PLANES: dict[str, LazyString] = {
     "coronal": _l("coronal"),
     "sagittal": _l("sagittal"),
 }
+STYLE_NAMES: dict[str, LazyString] = {
+    "T1 with contrast agent": _l("T1 with contrast agent"),
+    "mixed": _l("several contrasts"),
+    **PLANES,
+}
+"""Contrasts and planes of `data.dataset.collections.style_of`; abbreviations stay as they are."""
 MENU: tuple[tuple[str, LazyString], ...] = (
     ("pages.gallery", _l("Browse")),
     ("analyse.page", _l("Analyse")),
@@ -174,6 +180,7 @@ def register_display(app: Flask) -> None:
             "summaries": SUMMARIES,
             "abstaining_rule": RULE_TEXT,
             "menu": MENU,
+            "style_names": STYLE_NAMES,
             "gallery_info": current_state().gallery,
             "classifier": current_state().predictions.classifier,
         }

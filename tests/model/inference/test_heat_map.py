@@ -110,7 +110,6 @@ def test_the_shipped_layers_belong_to_the_shipped_network() -> None:
     assert heat_bytes(model) == (ARTIFACTS / "heat_map.npz").read_bytes()
 
 
-@pytest.mark.xfail(reason="a bar of the first release: the network wants a longer training")
 def test_a_phantoms_map_points_into_its_lesion(shipped: Classifier) -> None:
     from data.phantoms import make_phantom
 
