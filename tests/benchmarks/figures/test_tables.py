@@ -176,17 +176,20 @@ def test_trust_tells_findings_and_kinds() -> None:
     assert row[1:] == ["3.0%", "1.0%", "0.100", "99.0%", "90.0%", "95.50%", "50.0%", "none"]
 
 
-def test_other_collections_end_with_their_mean() -> None:
+def elsewhere(styles: list[dict[str, Any]]) -> dict[str, Any]:
+    """The report of a collection without tumors."""
     figures: dict[str, float | None] = dict.fromkeys((*FIGURES, "balanced"), 0.5)
     healthy = figures | {"sensitivity": None, "images": 10, "people": 3}
-    mean = figures | {"auroc": None}
-    evaluation = {
+    return {
         "other_collections": {
-            "images": 30, "people": 9, "sets": {"old-t1": healthy},
-            "mean": mean, "mean_95": {key: [0.4, 0.61] for key in figures},
+            "images": 30, "people": 9, "sets": {"old-t1": healthy}, "styles": styles,
+            "mean": figures | {"auroc": None}, "mean_95": {key: [0.4, 0.61] for key in figures},
         }
     }  # fmt: skip
-    rows = cells(tables.other_collections(evaluation))[1:]
+
+
+def test_other_collections_end_with_their_mean() -> None:
+    rows = cells(tables.other_collections(elsewhere([])))[1:]
     assert rows[0] == ["old-t1", "10 of 3", "none", *["50.0%"] * 6]
     assert rows[1][:3] == ["**mean over sets**", "30 of 9", "**50.0%** (40% to 61%)"]
     assert rows[1][4] == "none"
@@ -198,7 +201,7 @@ def test_styles_tell_where_it_works() -> None:
         row | {"stripped": False, "sensitivity": 0.75, "specificity": None},
         row | {"stripped": True, "sensitivity": None, "specificity": 1.0},
     ]
-    rows = cells(tables.styles({"other_collections": {"styles": found}}))[1:]
+    rows = cells(tables.styles(elsewhere(found)))[1:]
     assert rows[0] == ["T1, axial", "10 of 3", "75.0%", "none"]
     assert rows[1] == ["T1, axial, without skull", "10 of 3", "none", "100.0%"]
 

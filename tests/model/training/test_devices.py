@@ -38,7 +38,7 @@ images = ImageSet(smooth_images(20, seed=1), labels, names, "a-hash")
 square = np.array([[60, 60], [100, 60], [100, 110], [60, 110]], np.float32)
 config = TrainingConfig(
     epochs=3, batch_size=4, graft_share=0.0, phantom_share=0.0, seed=3, precision="float32",
-    learning_rate=5e-3, ramp=0.0,
+    learning_rate=5e-3, restarts=(), ramp=0.0,
     architecture=ArchitectureConfig(
         filters=(4, 4, 4, 4), strides=(2, 2, 2, 1), pools=(2, 1, 2, 4), lesion_layer=3,
         hidden=(8, 6),

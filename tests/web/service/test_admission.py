@@ -188,16 +188,19 @@ def test_every_route_that_runs_the_network_is_refused_and_no_other(busy: Flask) 
             problem(post(client, path, ("a.png", png(white_share(1)))), 503)
         for path in ("/api/v1/samples/glioma-00/prediction",):
             problem(client.get(path), 503)
-        for page in (client.get("/samples/glioma-00"), post(client, "/analyse", ("a", b"x"))):
+        for page in (
+            client.get("/samples/glioma-00"), post(client, "/analyse", ("a", b"x")),
+            post(client, "/judge/cases", ("glioma/a", b"x")),
+        ):  # fmt: skip
             assert (page.status_code, page.mimetype) == (503, "text/html")
             assert page.headers["Retry-After"] == "1"
             assert "The server is busy" in page.text
         for path in (
-            "/", "/healthz", "/analyse", "/model", "/images/glioma-00", "/thumbnails/glioma-00",
-            "/api/v1/samples", "/api/openapi.json",
+            "/", "/healthz", "/analyse", "/judge", "/model", "/images/glioma-00",
+            "/thumbnails/glioma-00", "/api/v1/samples", "/api/openapi.json",
         ):  # fmt: skip
             assert client.get(path).status_code == 200, path
-    assert state.predictions.admission.refused == 5
+    assert state.predictions.admission.refused == 6
 
 
 def test_what_is_known_is_never_refused(busy: Flask, classifier: GatedClassifier) -> None:
