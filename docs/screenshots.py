@@ -73,7 +73,7 @@ def browse(page: Page) -> None:
 
 
 def opened(page: Page) -> None:
-    page.goto("/samples/phantom-meningioma-01")
+    page.goto("/samples/phantom-meningioma-05")
     page.get_by_text("Evidence for Meningioma").first.wait_for(state="attached", timeout=PATIENCE)
 
 
