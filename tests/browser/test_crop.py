@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def choose(page: Page, tmp_path: Path, content: bytes, name: str = "panels.png")
 def sides(card: Locator) -> list[float]:
     """Left, top, right and bottom of the frame, as shares of the picture."""
     frame = card.locator(".crop-frame")
+    expect(frame).to_have_attribute("style", re.compile("height"))  # its script is loaded late
     left, top, width, height = frame.evaluate(
         "({ style }) => [style.left, style.top, style.width, style.height].map(parseFloat)"
     )
