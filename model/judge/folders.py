@@ -12,7 +12,6 @@ from pathlib import Path, PurePosixPath
 
 from model.batch.sources import INSIDE, SUFFIXES, find_source, read_source
 from model.config import CLASS_NAMES
-from model.reading.dicom.place import read_slice_header
 from model.reading.errors import ImageError
 from model.reading.marks import is_dicom
 from model.reading.series import group
@@ -109,5 +108,7 @@ def facts_in(content: bytes) -> tuple[str | None, str | None]:
     """
     if not is_dicom(content):
         return None, None
+    from model.reading.dicom.place import read_slice_header  # takes long to import
+
     (series,) = group({0: read_slice_header(content)})
     return None if series.contrast.name == UNKNOWN else series.contrast.name, series.plane
