@@ -12,7 +12,6 @@ OUT ?= runs/$(PROTOCOL)
 OUTLINES ?= $(wildcard $(DATA)/outlines.json)
 ALSO ?= $(wildcard data/other)
 PROTOCOLS := official clean fold-0 fold-1 fold-2 fold-3 fold-4
-ALSO ?= $(wildcard data/other)
 TRAINING = --data "$(DATA)" --protocol "$(PROTOCOL)" $(if $(OUTLINES),--outlines "$(OUTLINES)") \
   $(if $(ALSO),--also $(ALSO))
 PYTEST_ARGS ?=

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 from benchmarks.report import REPORTS, ROOT, read_report, write_report
 from data.dataset.collections import Collections, load_collections, person_of
@@ -26,13 +25,14 @@ from data.dataset.division import load_manifest
 from data.dataset.outline_files import outlines_of
 from data.dataset.protocols import load_parts
 from model.config import NO_TUMOUR, TrainingConfig
+from model.evaluation.other_collections import auroc
 from model.metrics.accuracy import wilson_interval
 from model.predictors import predict_in_batches
+from model.reports.elsewhere import CERTAIN
 from model.system import describe_machine
 from model.training.train import train
 
 REPORT = REPORTS / "leave_one_out.json"
-CERTAIN = 0.9  # p(notumor) from which a tumor is missed with certainty
 
 
 def families_of(collections: Collections) -> NDArray[np.str_]:
@@ -69,13 +69,12 @@ def figures(collections: Collections, no_tumor: NDArray[np.floating[Any]]) -> di
     """
     healthy = collections.healthy
     right = (no_tumor > 0.5) == healthy
-    both = bool(healthy.any() and not healthy.all())
     missed = (no_tumor > CERTAIN)[~healthy]
     return {
         "tumors": _share(right[~healthy]),
         "healthy": _share(right[healthy]),
         "missed_with_certainty": float(missed.mean()) if len(missed) else None,
-        "auroc": float(roc_auc_score(~healthy, 1.0 - no_tumor)) if both else None,
+        "auroc": auroc(1.0 - no_tumor, ~healthy),
     }
 
 

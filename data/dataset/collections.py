@@ -37,6 +37,7 @@ from data.dataset.image_set import to_uint8
 from data.dataset.outline_files import fill_polygon
 from model.config import CLASS_NAMES, IMAGE_SIZE, NO_TUMOUR
 from model.preprocessing import ImageError, load_image
+from model.reading.scan import PLANES
 
 TUMOR = len(CLASS_NAMES)
 """Label of a tumor whose kind is not known."""
@@ -140,7 +141,6 @@ def part_of(name: str) -> str:
 
 
 CONTRASTS = {"t1": "T1", "t1c": "T1 with contrast agent", "t2": "T2", "flair": "FLAIR", "pd": "PD"}
-PLANES = ("axial", "coronal", "sagittal")
 _STRIPPED = {"oasis-t1": "T1", "brats-stripped": "FLAIR"}
 
 

@@ -80,23 +80,28 @@ def _styles(names: tuple[str, ...], rows: dict[str, NDArray[Any]]) -> list[dict[
     found = []
     for contrast, plane, stripped in sorted(set(style)):
         there = np.array([one == (contrast, plane, stripped) for one in style])
-        figures = set_figures(**{key: values[there] for key, values in rows.items()})
-        found.append({"contrast": contrast, "plane": plane, "stripped": stripped} | {
-            name: figures[name] for name in ("images", "people", "sensitivity", "specificity")
-        })  # fmt: skip
+        told = _told(there, rows, ("images", "people", "sensitivity", "specificity"))
+        found.append({"contrast": contrast, "plane": plane, "stripped": stripped} | told)
     return found
 
 
 def _contrasts(names: tuple[str, ...], rows: dict[str, NDArray[Any]]) -> dict[str, Any]:
     """How the pictures of each contrast are told, with any plane and skull."""
-    told = np.array([style_of(name)[0] for name in names])
-    found = {}
-    for contrast, title in CONTRASTS.items():
-        if (told == title).any():
-            figures = set_figures(**{key: values[told == title] for key, values in rows.items()})
-            wanted = ("images", "people", "sensitivity", "specificity", "balanced")
-            found[contrast] = {name: figures[name] for name in wanted}
-    return found
+    titles = np.array([style_of(name)[0] for name in names])
+    wanted = ("images", "people", "sensitivity", "specificity", "balanced")
+    return {
+        contrast: _told(titles == title, rows, wanted)
+        for contrast, title in CONTRASTS.items()
+        if title in titles
+    }
+
+
+def _told(
+    there: NDArray[np.bool_], rows: dict[str, NDArray[Any]], wanted: tuple[str, ...]
+) -> dict[str, Any]:
+    """Some of the `set_figures` of some of the pictures."""
+    figures = set_figures(**{key: values[there] for key, values in rows.items()})
+    return {name: figures[name] for name in wanted}
 
 
 def set_figures(

@@ -94,7 +94,7 @@ def others(evaluation: Mapping[str, Any]) -> Others:
 def told_right(evaluation: Mapping[str, Any]) -> Mapping[str, Mapping[str, int]]:
     """Right answers in a hundred pictures, half of them with a tumor, by contrast; "" is any."""
     found = evaluation["other_collections"]
-    rows = {"": found | found["mean"], **found.get("contrasts", {})}
+    rows = {"": found | found["mean"], **found["contrasts"]}
     return {
         contrast: {
             "right": round(50 * (row["sensitivity"] + row["specificity"])),

@@ -18,7 +18,7 @@ import numpy as np
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from numpy.typing import NDArray
 
-from model.config import IMAGE_SIZE, AugmentationConfig
+from model.config import IMAGE_SIZE, KERAS_AUGMENTATION, AugmentationConfig
 from model.training.style import restyle
 
 # `get_random_transform` seeds NumPy's global generator, which threads share.
@@ -75,13 +75,7 @@ def _matrix(parameters: dict[str, Any]) -> NDArray[np.float64]:
 def augmenter(config: AugmentationConfig) -> FastImageDataGenerator:
     """The generator with the given ranges."""
     return FastImageDataGenerator(
-        rotation_range=config.rotation_range,
-        width_shift_range=config.width_shift_range,
-        height_shift_range=config.height_shift_range,
-        zoom_range=config.zoom_range,
-        shear_range=config.shear_range,
-        horizontal_flip=config.horizontal_flip,
-        brightness_range=config.brightness_range,
+        **{name: getattr(config, name) for name in KERAS_AUGMENTATION},
         fill_mode="constant",
         cval=0.0,
         data_format="channels_last",
