@@ -20,7 +20,7 @@ from model.system import describe_machine
 
 LIGHTHOUSE = "lighthouse@12.8.2"
 CATEGORIES = ("performance", "accessibility", "best-practices")
-PAGES = ("/", "/analyse", "/model")
+PAGES = ("/", "/analyse", "/judge", "/model")
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-background-networking "
     "--disable-component-update --disable-sync"
