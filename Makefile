@@ -20,7 +20,8 @@ SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reord
 # what `make check` runs: the rooms whose tests take seconds
 FAST := tests/model/metrics tests/model/inference tests/model/reading tests/model/test_preprocessing.py \
   tests/data/dataset tests/web/pages tests/web/model_card tests/web/api/test_openapi.py \
-  tests/benchmarks/figures tests/project/test_docs.py tests/project/test_rooms.py
+  tests/benchmarks/figures tests/project/test_docs.py tests/project/test_files.py \
+  tests/project/test_rooms.py
 NOTEBOOK := notebooks/tumor-classification-cnn.ipynb
 
 VENV := .venv

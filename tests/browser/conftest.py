@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from tests.patience import PAGE_WAIT
+from tests.scan_files import dicom, nifti, png, white_share
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = [
@@ -95,3 +97,34 @@ def browser_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]
     yield open_path
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    """A picture, a DICOM file without an ending, a volume, and one that is none of these."""
+    shares = [white_share(2 * k + 1, 32).T[::-1, ::-1] for k in (0, 1, 2, 3, 0, 1)]
+    contents = {
+        "scan.png": png(white_share(1)),
+        "other.png": png(white_share(5)),
+        "IM000001": dicom(white_share(3).astype(np.uint16)),
+        "head.nii.gz": nifti(np.stack(shares, axis=2).astype(np.int16), packed=True),
+        "broken.png": b"not a picture at all",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    return {name: tmp_path / name for name in contents}
+
+
+@pytest.fixture
+def noisy(browser: Browser, address: str) -> Any:
+    """A page whose console may speak of errors: the browser itself writes refused answers there."""
+    context = browser.new_context(base_url=address, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto("/analyse")
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def sample(open_page: Callable[..., Page]) -> Page:
+    return open_page("/samples/glioma-00", viewport={"width": 1280, "height": 900})

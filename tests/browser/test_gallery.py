@@ -1,4 +1,4 @@
-"""The gallery and the sample page in Chromium: clicks, keys, themes, widths, no JavaScript."""
+"""The gallery in Chromium: clicks, filters, keys, themes, widths, no JavaScript."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Page, Route, expect
 
+from tests.browser.addresses import at
 from tests.browser.conftest import serve
 from tests.patience import PAGE_WAIT
 
 pytestmark = pytest.mark.browser
-
-
-def at(path: str) -> re.Pattern[str]:
-    return re.compile(re.escape(path) + "$")
 
 
 def test_from_the_gallery_to_a_sample_and_back(open_page: Callable[..., Page]) -> None:
@@ -189,31 +186,6 @@ def test_the_list_of_keys(open_page: Callable[..., Page], path: str) -> None:
     expect(keys.get_by_role("checkbox")).not_to_be_checked()
 
 
-def test_the_link_is_copied(open_page: Callable[..., Page]) -> None:
-    page = open_page("/?sort=confidence", permissions=["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name="Share link").click()
-    expect(page.locator("[data-shared]")).to_have_text("The link is copied.")
-    assert page.evaluate("navigator.clipboard.readText()") == page.url
-
-
-def test_the_link_is_shared_where_the_system_can(open_page: Callable[..., Page]) -> None:
-    page = open_page("/samples/glioma-00")
-    page.evaluate("navigator.share = async (data) => { window.shared = data; }")
-    page.keyboard.press("ArrowRight")
-    expect(page.locator("[data-field=report]")).to_have_attribute("aria-busy", "false")
-    page.get_by_role("button", name="Share link").click()
-    assert page.evaluate("window.shared.url") == page.url
-    assert page.evaluate("window.shared.title").startswith("Glioma, glioma-01 ·")
-
-
-def test_a_refused_clipboard_leaves_the_address(open_page: Callable[..., Page]) -> None:
-    page = open_page("/samples/glioma-00")
-    page.evaluate("""Object.defineProperty(navigator, "clipboard", {
-        value: { writeText: () => Promise.reject(new DOMException("no", "NotAllowedError")) } })""")
-    page.get_by_role("button", name="Share link").click()
-    expect(page.locator("[data-shared]")).to_have_text(f"Copy this address: {page.url}")
-
-
 def test_the_first_page_is_light(open_page: Callable[..., Page]) -> None:
     page = open_page("/")
     sizes = page.evaluate("""[...performance.getEntriesByType("resource")]
@@ -222,76 +194,6 @@ def test_the_first_page_is_light(open_page: Callable[..., Page]) -> None:
         .map(({ name, transferSize }) => [name, transferSize])""")
     assert len(sizes) >= 7
     assert sum(size for _, size in sizes) < 150_000
-
-
-def test_arrows_walk_the_filter_in_place(open_page: Callable[..., Page]) -> None:
-    page = open_page("/samples/glioma-01?result=wrong")
-    page.evaluate("window.sameDocument = true")
-    page.keyboard.press("ArrowRight")
-    expect(page).to_have_url(at("/samples/pituitary-01?result=wrong"))
-    expect(page.locator("[data-field=report]")).to_have_attribute("aria-busy", "false")
-    expect(page.locator("[data-field=says]")).to_have_text("Probably no tumor")
-    expect(page.locator("[data-field=true]")).to_have_text("Pituitary tumor")
-    expect(page.locator("[data-field=stamp]")).to_have_text("Wrong")
-    expect(page.locator("[data-field=position]")).to_have_text("2 of 2")
-    expect(page.locator("[data-class=notumor] .bar-value")).to_have_text("75.0 %")
-    expect(page.locator("[data-class=notumor] .bar-fill")).to_have_attribute("width", "75.00%")
-    expect(page.locator("[data-class=pituitary] .tag")).to_be_visible()
-    expect(page.locator("[data-field=time]")).to_have_text("12.5 ms")
-    expect(page.locator(".scan-image")).to_have_attribute(
-        "src", re.compile("^/images/pituitary-01")
-    )
-    expect(page.locator("[data-field=announce]")).to_have_text(
-        "Wrong: the network says: Probably no tumor. The label is Pituitary tumor."
-    )
-    page.keyboard.press("ArrowLeft")
-    expect(page).to_have_url(at("/samples/glioma-01?result=wrong"))
-    page.go_back()
-    expect(page).to_have_url(at("/samples/pituitary-01?result=wrong"))
-    expect(page.locator("[data-field=says]")).to_have_text("Probably no tumor")
-    assert page.evaluate("window.sameDocument") is True
-
-
-def test_from_outside_the_filter_the_arrows_lead_into_it(open_page: Callable[..., Page]) -> None:
-    page = open_page("/samples/notumor-00?result=wrong")
-    page.keyboard.press("ArrowLeft")
-    expect(page).to_have_url(at("/samples/glioma-01?result=wrong"))
-    expect(page.locator("[data-field=position]")).to_have_text("1 of 2")
-
-
-def test_links_buttons_and_strip_swap_in_place(open_page: Callable[..., Page]) -> None:
-    page = open_page("/samples/glioma-00")
-    page.evaluate("window.sameDocument = true")
-    page.get_by_role("link", name="Next").click()
-    expect(page.locator("[data-field=id]")).to_have_text("glioma-01")
-    page.locator(".roll [data-id=pituitary-00]").click()
-    expect(page.locator("[data-field=kind]")).to_have_text("Kind: pituitary tumor.")
-    expect(page.locator(".roll [aria-current]")).to_have_attribute("data-id", "pituitary-00")
-    page.keyboard.press("r")
-    expect(page.locator("[data-field=id]")).not_to_have_text("pituitary-00")
-    assert page.evaluate("window.sameDocument") is True
-
-
-def test_loading_state_and_failure(open_page: Callable[..., Page]) -> None:
-    page = open_page("/samples/glioma-00")
-    held: list[Route] = []
-    page.route("**/glioma-01/prediction", lambda route: held.append(route))
-    page.keyboard.press("ArrowRight")
-    report = page.locator("[data-field=report]")
-    expect(report).to_have_attribute("aria-busy", "true")
-    expect(page.locator(".waiting")).to_be_visible()
-    expect(page.locator("[data-field=says]")).to_be_hidden()
-    held[0].fulfill(
-        status=200,
-        content_type="application/problem+json",
-        body="not JSON",
-    )
-    expect(page.locator(".failed")).to_be_visible()
-    page.unroute("**/glioma-01/prediction")
-    page.get_by_role("button", name="Try again").click()
-    expect(report).to_have_attribute("aria-busy", "false")
-    expect(page.locator("[data-field=kind]")).to_have_text("Kind: meningioma.")
-    expect(page.locator(".failed")).to_be_hidden()
 
 
 def test_unread_samples_appear_as_they_are_read(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
+
+from tests.browser.addresses import at
 
 pytestmark = pytest.mark.browser
 
@@ -44,10 +45,6 @@ CONTRAST = """
 """
 TEXTS = [".matrix td", ".shaded td", ".part p", ".label dt", ".label small", ".leak-tag", ".gap"]
 TEXTS += [".tick", ".curve text", ".stage-shape", ".stage-weights", ".toc a", ".measure .fine"]
-
-
-def at(path: str) -> re.Pattern[str]:
-    return re.compile(re.escape(path) + "$")
 
 
 @pytest.mark.parametrize("width", [320, 390, 640, 1280])  # 640: 1280 pixels zoomed to 200%

@@ -12,9 +12,11 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
-from tests.hostile_files import PAYLOAD, READ, READ_PICTURES, REFUSED, Case
+from tests.hostile.case import PAYLOAD, Case
+from tests.hostile.files import READ, REFUSED
+from tests.hostile.pictures import READ_PICTURES
 from tests.scan_files import png, white_share
-from tests.web.api.test_uploads import PREDICTIONS, SLICES, post, problem
+from tests.web.api.uploading import PREDICTIONS, SLICES, post, problem
 from web.api.uploads import MAX_NAME
 
 ANALYSE = "/analyse"

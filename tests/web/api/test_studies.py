@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from tests.conftest import StubClassifier
 from tests.scan_files import dicom, png, white_share
-from tests.web.api.test_uploads import post, problem
+from tests.web.api.uploading import post, problem
 from web.api.openapi import describe
 from web.api.uploads import MAX_FILES as MAX_UPLOADS
 from web.service import study_files

@@ -20,14 +20,15 @@ from PIL import Image
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
-from tests.hostile_files import READ, REFUSED, encode, flat, png_of
+from tests.hostile.case import encode
+from tests.hostile.files import READ, REFUSED
+from tests.hostile.pictures import flat, png_of
 from tests.patience import LONGEST_WAIT
 from tests.scan_files import dicom, nifti
 from web.api.uploads import MAX_PICTURES, MAX_UPLOAD_BYTES
 
 LIMIT = 256  # megabytes: half of the smallest host's
 ROOT = Path(__file__).resolve().parents[3]
-
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="peak memory is read from /proc"
 )

@@ -5,20 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from html import unescape
 from pathlib import Path
 from typing import Any
 
 from model.config import ARTIFACTS
+from tests.web.html import text_of
 from web.model_card.page import SECTIONS
 from web.model_card.reports import OF_ARTIFACTS, REPORTS
 
 IDS = [id_ for id_, _, _ in SECTIONS]
-
-
-def text_of(html: str) -> str:
-    """The page's text on one line, tags and repeated blanks removed."""
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
 
 
 def part_of(html: str, section: str) -> str:

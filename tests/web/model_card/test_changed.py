@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from model.config import CLASS_NAMES
-from tests.web.model_card.pages import change, part_of, part_text, text_of
+from tests.web.html import text_of
+from tests.web.model_card.pages import change, part_of, part_text
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from flask import Flask
 
 from app import StartupError
 from tests.conftest import StubClassifier
-from tests.web.model_card.pages import IDS, change, part_of, part_text, report, text_of
+from tests.web.html import text_of
+from tests.web.model_card.pages import IDS, change, part_of, part_text, report
 from web.model_card.page import make_card
 from web.model_card.reports import OF_ARTIFACTS, ReportError, load_reports
 

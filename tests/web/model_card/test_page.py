@@ -12,7 +12,8 @@ from flask.testing import FlaskClient
 
 from model.config import CLASS_NAMES, PARAMETER_COUNT
 from tests.conftest import StubClassifier
-from tests.web.model_card.pages import IDS, part_of, part_text, report, text_of
+from tests.web.html import text_of
+from tests.web.model_card.pages import IDS, part_of, part_text, report
 from web.model_card.page import number, whole_percent
 from web.pages.display import TITLES, percent
 

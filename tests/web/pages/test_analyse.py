@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from html import unescape
 
 import numpy as np
 import pytest
@@ -16,11 +15,8 @@ from model.reading.pictures.guards import MAX_PIXELS, MAX_PIXELS_OF
 from model.reading.pictures.picture import FORMATS
 from model.reading.scan import MAX_SLICES
 from tests.scan_files import nifti, png, white_share
+from tests.web.html import text_of
 from web.api.uploads import MAX_FILES, MAX_UPLOAD_BYTES
-
-
-def text_of(html: str) -> str:
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
 
 
 def post(client: FlaskClient, *files: tuple[str, bytes], **options: object) -> TestResponse:

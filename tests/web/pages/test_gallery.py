@@ -1,4 +1,4 @@
-"""The pages as the server draws them, without JavaScript."""
+"""The gallery and Browse as the server draws them, without JavaScript."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
-from html import unescape
 from pathlib import Path
 
 import pytest
@@ -15,18 +13,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 
-from model.inference.classifier import Prediction
-from model.inference.trust import RULE
-from tests.conftest import StubClassifier
-from web.pages.display import RULE_TEXT, percent
+from tests.web.html import text_of
 
 FILMS = re.compile(r'class="film" id="s-([a-z0-9_-]+)"')
-ROOT = Path(__file__).resolve().parents[3]
-
-
-def text_of(html: str) -> str:
-    """The page's text on one line, tags and repeated blanks removed."""
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
 
 
 def test_gallery_shows_every_sample_by_class(read_client: FlaskClient) -> None:
@@ -136,70 +125,6 @@ def test_a_bad_filter_says_what_is_allowed(client: FlaskClient, path: str) -> No
     assert '<p lang="en">class must be one of' in spanish
 
 
-def test_sample_page(client: FlaskClient) -> None:
-    page = client.get("/samples/glioma-01")
-    assert page.status_code == 200
-    text = text_of(page.text)
-    for words in (
-        "Wrong The network says Tumor: likely Kind: meningioma.",
-        "The image's label is Glioma .",
-        "Glioma label 8.3 % Meningioma label 75.0 %",
-        "No tumor label 8.3 % Pituitary tumor label 8.3 %",
-        "Time taken 12.5 ms",
-        "It is no medical device and this is no diagnosis.",
-        f"Image glioma-01 Network stub 0.0.0 Model file, SHA-256 {'5' * 64}",
-        "Plane axial Contrast T1c Origin synthetic phantom Seed 1",
-        "2 of 6",
-    ):
-        assert words in text
-    assert 'class="bar-fill" width="75.00%"' in page.text
-    assert 'rel="prev" data-field="prev" href="/samples/glioma-00"' in page.text
-    assert 'rel="next" data-field="next" href="/samples/meningioma-00"' in page.text
-    assert '<a href="/#s-glioma-01"' in page.text
-
-
-@pytest.mark.parametrize(
-    ("path", "before", "after", "position"),
-    [
-        ("/samples/glioma-00", "pituitary-01", "glioma-01", "1 of 6"),
-        ("/samples/pituitary-01", "pituitary-00", "glioma-00", "6 of 6"),
-        ("/samples/glioma-01?result=wrong", "pituitary-01", "pituitary-01", "1 of 2"),
-        ("/samples/notumor-00?result=wrong", "glioma-01", "pituitary-01", "selection of 2"),
-        ("/samples/notumor-00?class=notumor", "notumor-00", "notumor-00", "1 of 1"),
-        ("/samples/glioma-00?class=notumor&result=wrong", "glioma-00", "glioma-00", "of 0"),
-    ],
-)
-def test_previous_and_next_stay_within_the_filter(
-    read_client: FlaskClient, path: str, before: str, after: str, position: str
-) -> None:
-    page = read_client.get(path).text
-    query = path.partition("?")[2].replace("&", "&amp;")
-    suffix = f"?{query}" if query else ""
-    assert f'data-field="prev" href="/samples/{before}{suffix}"' in page
-    assert f'data-field="next" href="/samples/{after}{suffix}"' in page
-    assert position in text_of(page)
-
-
-def test_random_honours_the_filters(read_client: FlaskClient) -> None:
-    for _ in range(20):
-        response = read_client.get("/random?class=glioma&result=wrong")
-        assert response.status_code == 302
-        assert response.headers["Location"] == "/samples/glioma-01?class=glioma&result=wrong"
-        assert response.headers["Cache-Control"] == "no-store"
-        other = read_client.get("/random?class=glioma&not=glioma-00")
-        assert other.headers["Location"] == "/samples/glioma-01?class=glioma"
-
-
-def test_random_reaches_every_sample(read_client: FlaskClient) -> None:
-    seen = {read_client.get("/random").headers["Location"] for _ in range(300)}
-    assert len(seen) == 6
-
-
-def test_random_of_nothing_shows_the_empty_gallery(read_client: FlaskClient) -> None:
-    response = read_client.get("/random?class=notumor&result=wrong")
-    assert response.headers["Location"] == "/?class=notumor&result=wrong"
-
-
 def test_a_synthetic_gallery_says_so(client: FlaskClient) -> None:
     for path in ("/", "/samples/glioma-00"):
         text = text_of(client.get(path).text)
@@ -237,89 +162,6 @@ def test_a_real_gallery_says_so(make_app: Callable[..., Flask], tmp_path: Path) 
     assert ", " not in srcset[1]
 
 
-@pytest.mark.parametrize("path", ["/", "/samples/glioma-00", "/nowhere"])
-def test_every_page_says_not_for_diagnosis(client: FlaskClient, path: str) -> None:
-    assert "For learning and research. Not for diagnosis" in text_of(client.get(path).text)
-
-
-@pytest.mark.parametrize("path", ["/", "/samples/glioma-00", "/nowhere"])
-def test_pages_hold_nothing_the_policy_would_block(client: FlaskClient, path: str) -> None:
-    page = client.get(path).text
-    assert " style=" not in page
-    assert "<style" not in page
-    assert not re.search(r"<script(?![^>]* src=)", page)
-    assert not re.search(r"\son\w+=", page)
-    assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
-
-
-@pytest.mark.parametrize(
-    "path", ["/nowhere", "/samples/absent", "/samples/", "/images/absent", "/thumbnails/absent"]
-)
-def test_not_found_is_a_page(client: FlaskClient, path: str) -> None:
-    page = client.get(path)
-    assert page.status_code == 404
-    assert page.mimetype == "text/html"
-    assert "Not Found There is no page or image at this address." in text_of(page.text)
-    assert page.headers["X-Request-ID"] in page.text
-
-
-def test_another_method_is_a_405_page(client: FlaskClient) -> None:
-    page = client.post("/")
-    assert page.status_code == 405
-    assert page.mimetype == "text/html"
-    assert sorted(page.headers["Allow"].split(", ")) == ["GET", "HEAD", "OPTIONS"]
-
-
-def test_an_unexpected_error_is_a_500_page(
-    client: FlaskClient, classifier: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(image: object) -> None:
-        raise RuntimeError("the secret of the inside")
-
-    monkeypatch.setattr(classifier, "predict", fail)
-    page = client.get("/samples/glioma-00")
-    assert page.status_code == 500
-    assert "Internal Server Error Something went wrong on the server." in text_of(page.text)
-    assert "secret" not in page.text
-
-
-def test_static_files_are_named_by_their_content(client: FlaskClient) -> None:
-    addresses = re.findall(r'(?:href|src)="(/static/[^"]+)"', client.get("/").text)
-    assert len(addresses) == 7  # icon, font, two style sheets, theme, two modules of the gallery
-    for address in addresses:
-        with client.get(address) as response:  # closes the file it streams
-            assert response.status_code == 200
-            assert response.cache_control.max_age == 365 * 24 * 3600
-
-
-def test_vendored_fonts_come_with_their_licences() -> None:
-    folder = ROOT / "static" / "vendor" / "ibm-plex"
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "LICENSE-mono.txt",
-        "LICENSE-sans.txt",
-        "ibm-plex-mono-latin-400-normal.woff2",
-        "ibm-plex-sans-latin-wght-normal.woff2",
-    ]
-    for licence in folder.glob("LICENSE-*.txt"):
-        assert "SIL OPEN FONT LICENSE Version 1.1" in licence.read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    ("share", "words"),
-    [
-        (1.0, "100.0 %"),
-        (0.99951, ">99.9 %"),
-        (0.9994, "99.9 %"),
-        (0.5, "50.0 %"),
-        (0.0006, "0.1 %"),
-        (0.0004, "<0.1 %"),
-        (0.0, "0.0 %"),
-    ],
-)
-def test_percent_never_overstates(share: float, words: str) -> None:
-    assert percent(share) == words
-
-
 # the image that Browse opens with
 
 
@@ -340,77 +182,3 @@ def test_browse_opens_with_the_first_image_until_one_is_read(client: FlaskClient
     lead = page[page.index('id="lead"') : page.index('id="filters"')]
     assert 'data-url="/api/v1/samples/glioma-00/prediction"' in lead
     assert "The network says Reading the image" in text_of(lead)
-
-
-# abstaining
-
-
-def torn(classifier: StubClassifier, monkeypatch: pytest.MonkeyPatch, **changes: object) -> None:
-    """Makes the stub abstain."""
-    answer = classifier.predict
-
-    def abstaining(image: object) -> Prediction:
-        return replace(answer(image), **changes)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(classifier, "predict", abstaining)
-
-
-def test_a_page_says_that_it_cannot_tell(
-    client: FlaskClient, classifier: StubClassifier, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    torn(classifier, monkeypatch, prediction_set=("notumor", "meningioma", "glioma"))
-    text = text_of(client.get("/samples/glioma-01").text)
-    assert "The network says Cannot tell" in text
-    assert "It cannot tell whether there is a tumor; if there is one, meningioma is most" in text
-    assert RULE in text
-
-
-@pytest.mark.parametrize(
-    ("members", "words"),
-    [
-        (("glioma",), "The network says Tumor: likely Kind: glioma."),
-        (("pituitary", "glioma"), "Tumor: likely More likely pituitary tumor than glioma."),
-        (
-            ("meningioma", "glioma", "pituitary"),
-            "Tumor: likely More likely meningioma than glioma or pituitary tumor.",
-        ),
-    ],
-)
-def test_a_tumor_is_said_to_be_one_whether_its_kind_is_clear_or_not(
-    client: FlaskClient,
-    classifier: StubClassifier,
-    monkeypatch: pytest.MonkeyPatch,
-    members: tuple[str, ...],
-    words: str,
-) -> None:
-    torn(classifier, monkeypatch, prediction_set=members)
-    page = client.get("/samples/glioma-01").text
-    assert words in text_of(page)
-    assert re.search(r'data-field="doubt" hidden', page)
-
-
-def test_a_healthy_head_is_said_to_be_one(client: FlaskClient) -> None:
-    assert "The network says Probably no tumor" in text_of(client.get("/samples/notumor-00").text)
-
-
-def test_a_page_says_that_a_picture_is_no_brain_mri(
-    client: FlaskClient, classifier: StubClassifier, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    torn(classifier, monkeypatch, in_distribution=False)
-    text = text_of(client.get("/samples/glioma-01").text)
-    assert "This does not look like a brain MRI to the network" in text
-    assert "The network says Not a brain MRI" in text
-    assert "Kind:" not in text
-    answer = client.get("/api/v1/samples/glioma-01/prediction").json
-    assert answer is not None
-    assert answer["prediction"]["abstained"] is True
-    assert answer["prediction"]["reason"].startswith("This does not look like a brain MRI")
-
-
-def test_a_page_that_answers_has_no_doubt(client: FlaskClient) -> None:
-    assert re.search(r'data-field="doubt" hidden', client.get("/samples/glioma-00").text)
-
-
-def test_the_abstaining_rule_is_the_one_that_is_applied(web_app: Flask) -> None:
-    with web_app.test_request_context():
-        assert str(RULE_TEXT) == RULE

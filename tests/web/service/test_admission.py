@@ -20,7 +20,7 @@ from model.preprocessing import load_image
 from tests.conftest import StubClassifier
 from tests.patience import LONGEST_WAIT
 from tests.scan_files import nifti, png, white_share
-from tests.web.api.test_uploads import PREDICTIONS, SLICES, post, problem
+from tests.web.api.uploading import PREDICTIONS, SLICES, post, problem
 from web.service.admission import MAX_BYTES, Admission, Busy
 
 

@@ -19,7 +19,7 @@ from model.inference.classifier import Prediction
 from tests.conftest import StubClassifier
 from tests.patience import LONGEST_WAIT
 from tests.scan_files import dicom, nifti, png, white_share
-from tests.web.api.test_uploads import PREDICTIONS, SLICES, post
+from tests.web.api.uploading import PREDICTIONS, SLICES, post
 from web.service.admission import Reading
 
 PICTURE = png(white_share(3))

@@ -7,7 +7,7 @@ import struct
 import numpy as np
 
 from model.reading.dicom.file import DicomScan
-from tests.hostile_files import dicom_element
+from tests.hostile.dicoms import dicom_element
 
 RAMP = np.arange(16).reshape(4, 4)
 

@@ -15,7 +15,7 @@ from benchmarks.service.codestreams import ERRORS, SLICE, codestream
 from model.reading.dicom.codecs import DEFLATED_FRAMES
 from model.reading.dicom.file import DicomScan
 from model.reading.errors import ImageError
-from tests.hostile_files import compressed_dicom
+from tests.hostile.dicoms import compressed_dicom
 
 TWELVE = {"BitsAllocated": 16, "BitsStored": 12, "HighBit": 11}
 

@@ -8,13 +8,11 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.encaps import encapsulate
-from pydicom.uid import (
-    UID,
-)
+from pydicom.uid import UID
 
 from model.preprocessing import ImageError
 from model.reading.dicom.file import DicomScan
-from tests.hostile_files import dicom_element, dicom_sequence, with_elements
+from tests.hostile.dicoms import dicom_element, dicom_sequence, with_elements
 from tests.model.reading.dicom.made import RAMP, read
 from tests.scan_files import dicom
 

@@ -20,7 +20,7 @@ from model.reading.dicom.file import DicomScan
 from model.reading.dicom.header import MAX_DEFLATED_BYTES
 from model.reading.marks import is_dicom
 from model.reading.open_scan import read_scan
-from tests.hostile_files import dicom_element, dicom_sequence, with_elements
+from tests.hostile.dicoms import dicom_element, dicom_sequence, with_elements
 from tests.model.reading.dicom.made import RAMP, read, table
 from tests.scan_files import dicom
 

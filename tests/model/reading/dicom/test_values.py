@@ -7,7 +7,7 @@ import pytest
 
 from model.preprocessing import ImageError
 from model.reading.dicom.header import MAX_TABLE_BYTES
-from tests.hostile_files import dicom_element, dicom_sequence, with_elements
+from tests.hostile.dicoms import dicom_element, dicom_sequence, with_elements
 from tests.model.reading.dicom.made import RAMP, read, table
 from tests.scan_files import dicom
 

@@ -16,7 +16,7 @@ from model.reading.open_scan import read_scan
 from model.reading.pictures.framing import doubt_of
 from model.reading.series import UNFIT
 from tests.scan_files import dicom, png
-from tests.web.api.test_uploads import PREDICTIONS, post
+from tests.web.api.uploading import PREDICTIONS, post
 
 RAMP = np.arange(64).reshape(8, 8)
 

@@ -8,7 +8,8 @@ from PIL import Image
 
 from model.preprocessing import decode, prepare
 from model.reading.pictures.guards import MAX_KEPT, _scans, grey, upright
-from tests.hostile_files import encode, many_scans
+from tests.hostile.case import encode
+from tests.hostile.pictures import many_scans
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "I;16"])

@@ -14,7 +14,7 @@ from PIL import Image
 from model.reading.errors import ImageError
 from model.reading.open_scan import has_slices, read_scan
 from model.reading.pictures.picture import Picture, Stack, decode
-from tests.hostile_files import encode
+from tests.hostile.case import encode
 
 RAMP = np.arange(16).reshape(4, 4)
 
