@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 
 from model.config import ARTIFACTS
+from tests.web.model_card.pages import PageWith
 from web.model_card.reports import OF_ARTIFACTS, OF_REPORTS, REPORTS
 
 
@@ -40,3 +43,17 @@ def card_page(
         return answer.text
 
     return open_page
+
+
+@pytest.fixture
+def page_with(card_page: Callable[[], str], reports: Path) -> PageWith:
+    """Changes a report, by its name and what edits its values, and gives the page that follows."""
+
+    def open_changed(name: str, edit: Callable[[Any], object]) -> str:
+        path = reports / f"{name}.json"
+        values = json.loads(path.read_text(encoding="utf-8"))
+        edit(values)
+        path.write_text(json.dumps(values), encoding="utf-8")
+        return card_page()
+
+    return open_changed

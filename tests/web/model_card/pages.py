@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from model.config import ARTIFACTS
 from tests.web.html import text_of
 from web.model_card.page import SECTIONS
 from web.model_card.reports import OF_ARTIFACTS, REPORTS
+
+PageWith = Callable[[str, Callable[[Any], object]], str]
+"""Of `page_with`: a report's name and what edits its values give the page that follows."""
 
 IDS = [id_ for id_, _, _ in SECTIONS]
 
@@ -25,12 +27,6 @@ def part_of(html: str, section: str) -> str:
 
 def part_text(html: str, section: str) -> str:
     return text_of(part_of(html, section))
-
-
-def change(path: Path, edit: Callable[[Any], object]) -> None:
-    values = json.loads(path.read_text(encoding="utf-8"))
-    edit(values)
-    path.write_text(json.dumps(values), encoding="utf-8")
 
 
 def report(name: str) -> Any:

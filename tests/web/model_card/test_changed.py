@@ -10,7 +10,7 @@ import pytest
 
 from model.config import CLASS_NAMES
 from tests.web.html import text_of
-from tests.web.model_card.pages import change, part_of, part_text
+from tests.web.model_card.pages import PageWith, part_of, part_text
 
 
 @pytest.mark.parametrize(
@@ -36,27 +36,23 @@ from tests.web.model_card.pages import change, part_of, part_text
 )  # fmt: skip
 def test_a_changed_report_changes_the_page(
     card_page: Callable[[], str],
-    reports: Path,
+    page_with: PageWith,
     section: str,
     name: str,
     edit: Callable[[Any], object],
     shown: str,
 ) -> None:
     assert shown not in part_text(card_page(), section)
-    change(reports / f"{name}.json", edit)
-    assert shown in part_text(card_page(), section)
+    assert shown in part_text(page_with(name, edit), section)
 
 
-def test_protocols_appear_once_they_are_measured(
-    card_page: Callable[[], str], reports: Path
-) -> None:
+def test_protocols_appear_once_they_are_measured(page_with: PageWith) -> None:
     def forget(evaluation: Any) -> None:
         for name in ("grouped", "clean"):
             evaluation["protocols"].pop(name, None)
 
-    change(reports / "evaluation.json", forget)
     assert "Not measured yet: new patients, in cross-validation; a network trained" in text_of(
-        card_page()
+        page_with("evaluation", forget)
     )
 
     def measure(evaluation: Any) -> None:
@@ -76,8 +72,7 @@ def test_protocols_appear_once_they_are_measured(
         }  # fmt: skip
         evaluation["protocols"]["clean"] = {"runs": [clean, {**clean, "seed": 8}]}
 
-    change(reports / "evaluation.json", measure)
-    page = card_page()
+    page = page_with("evaluation", measure)
     results = part_text(page, "results")
     assert "New patients: 3 of 5 folds first release’s recipe 1,293 of 1,311 87.6 %" in results
     assert "First release’s recipe: networks trained as in the first release" in results
@@ -93,9 +88,7 @@ def test_protocols_appear_once_they_are_measured(
     )
 
 
-def test_calibration_by_protocol_shows_what_was_measured(
-    card_page: Callable[[], str], reports: Path
-) -> None:
+def test_calibration_by_protocol_shows_what_was_measured(page_with: PageWith) -> None:
     def measure(evaluation: Any) -> None:
         protocols = evaluation["protocols"]
         run = protocols["official"]["runs"][0] | {"recipe": "one run"}
@@ -109,8 +102,7 @@ def test_calibration_by_protocol_shows_what_was_measured(
         }  # fmt: skip
         protocols["grouped"]["pooled"]["calibration"] = found | {"images": 7019, "ece": 0.0345}
 
-    change(reports / "evaluation.json", measure)
-    page = part_text(card_page(), "calibration")
+    page = part_text(page_with("evaluation", measure), "calibration")
     assert "New patients, fold by fold first release’s recipe 7,019 3.4 % none 0.057" in page
     assert "copy of any test image seed 8 1,311 4.1 % 1.2 % 0.057" in page
     assert "seed 9" not in page
@@ -118,11 +110,10 @@ def test_calibration_by_protocol_shows_what_was_measured(
     def forget(evaluation: Any) -> None:
         evaluation["protocols"] = {}
 
-    change(reports / "evaluation.json", forget)
-    assert "Mean gap as trained" not in part_text(card_page(), "calibration")
+    assert "Mean gap as trained" not in part_text(page_with("evaluation", forget), "calibration")
 
 
-def test_a_single_fold_has_no_spread(card_page: Callable[[], str], reports: Path) -> None:
+def test_a_single_fold_has_no_spread(page_with: PageWith) -> None:
     def measure(evaluation: Any) -> None:
         run = evaluation["protocols"]["official"]["runs"][0]
         evaluation["protocols"]["grouped"] = {
@@ -131,15 +122,12 @@ def test_a_single_fold_has_no_spread(card_page: Callable[[], str], reports: Path
             "balanced_accuracy": 0.8642, "balanced_accuracy_sd": None,
         }  # fmt: skip
 
-    change(reports / "evaluation.json", measure)
-    results = part_text(card_page(), "results")
+    results = part_text(page_with("evaluation", measure), "results")
     assert "New patients: 1 of 5 folds" in results
     assert "Mean, and standard deviation 87.5 % 86.4 %" in results
 
 
-def test_training_says_what_was_drawn_and_names_the_other_collections(
-    card_page: Callable[[], str], reports: Path
-) -> None:
+def test_training_says_what_was_drawn_and_names_the_other_collections(page_with: PageWith) -> None:
     def retrain(metadata: Any) -> None:
         run = metadata["training"]
         run["config"].update(
@@ -148,8 +136,7 @@ def test_training_says_what_was_drawn_and_names_the_other_collections(
         )  # fmt: skip
         run["data"]["collections"] = {"sha256": "0", "images": {"web": 1176, "hospital": 31}}
 
-    change(reports / "metadata.json", retrain)
-    part = part_text(card_page(), "training")
+    part = part_text(page_with("metadata", retrain), "training")
     assert "Trained in one run of 20 epochs" in part
     assert "44 % are images of the dataset" in part
     assert "a share of 15 % has it painted out" in part
@@ -158,8 +145,8 @@ def test_training_says_what_was_drawn_and_names_the_other_collections(
     assert "14 % are phantoms" in part
     assert "web 1,176 Br35H" in part
     assert "hospital 31 not public" in part
-    change(reports / "metadata.json", lambda r: r["training"]["data"].update(collections={}))
-    assert "Other collections trained on" not in part_text(card_page(), "training")
+    page = page_with("metadata", lambda r: r["training"]["data"].update(collections={}))
+    assert "Other collections trained on" not in part_text(page, "training")
 
 
 FIELDS = "epoch,loss,accuracy,val_loss,val_accuracy,val_sensitivity,val_specificity\n"

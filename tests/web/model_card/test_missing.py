@@ -12,7 +12,7 @@ from flask import Flask
 from app import StartupError
 from tests.conftest import StubClassifier
 from tests.web.html import text_of
-from tests.web.model_card.pages import IDS, change, part_of, part_text, report
+from tests.web.model_card.pages import IDS, PageWith, part_of, part_text, report
 from web.model_card.page import make_card
 from web.model_card.reports import OF_ARTIFACTS, ReportError, load_reports
 
@@ -69,22 +69,19 @@ def test_with_no_report_at_all_the_page_stands(card_page: Callable[[], str], rep
     ],
 )  # fmt: skip
 def test_a_missing_figure_is_named(
-    card_page: Callable[[], str],
-    reports: Path,
+    page_with: PageWith,
     section: str,
     name: str,
     edit: Callable[[Any], object],
     missing: str,
 ) -> None:
-    change(reports / f"{name}.json", edit)
-    part = part_text(card_page(), section)
+    part = part_text(page_with(name, edit), section)
     assert "This part is left out: its figures are not in the reports." in part
     assert missing in part
 
 
-def test_heat_maps_may_be_missing_alone(card_page: Callable[[], str], reports: Path) -> None:
-    change(reports / "shortcuts.json", lambda r: r.pop("heat_maps"))
-    part = part_text(card_page(), "looking")
+def test_heat_maps_may_be_missing_alone(page_with: PageWith) -> None:
+    part = part_text(page_with("shortcuts", lambda r: r.pop("heat_maps")), "looking")
     assert "Phantom twins" in part
     assert "How well the heat maps point is not measured." in part
 
@@ -126,7 +123,7 @@ def test_a_damaged_report_stops_the_app(
 
 
 def test_figures_of_another_model_are_called_that(
-    card_page: Callable[[], str], reports: Path, classifier: StubClassifier
+    card_page: Callable[[], str], page_with: PageWith, classifier: StubClassifier
 ) -> None:
     sha256 = report("evaluation")["model"]["files"]["brain_tumor_cnn.tflite"]
     page = text_of(card_page())
@@ -136,9 +133,9 @@ def test_figures_of_another_model_are_called_that(
     ) in page
     classifier.sha256 = sha256
     assert "another model file" not in text_of(card_page())
-    change(reports / "shortcuts.json", lambda r: r.update(model_sha256="0" * 64))
+    page = page_with("shortcuts", lambda r: r.update(model_sha256="0" * 64))
     stale = "Measured on another network than the rest of this page: shortcuts"
-    assert stale in text_of(card_page())
+    assert stale in text_of(page)
 
 
 def test_the_committed_reports_are_of_one_network() -> None:
