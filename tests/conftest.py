@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from app import create_app
 from model.config import CLASS_NAMES
 from model.inference.classifier import Prediction
 from model.inference.heat_map import Explanation
+from web import build
+from web.model_card import page, reports
 from web.service import readiness
 
 # (id, true label, eighths of the drawn image that are white): the stub answers by these alone
@@ -60,16 +64,23 @@ class StubClassifier:
         return Prediction(label, shares[label], shares, 12.5, (label,), True, 0.5, 1.5, heat)
 
 
+@cache
+def drawn_png(number: int, eighths: int) -> bytes:
+    pixels = np.zeros((448, 448), np.uint8)
+    pixels[:, : 56 * eighths] = 255
+    pixels[-1, -1] = number  # no two files are equal
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def write_gallery(folder: Path, *, origin: str = "synthetic") -> dict[str, Any]:
     """Draws GALLERY into ``folder`` and returns the manifest written there."""
     folder.mkdir(parents=True, exist_ok=True)
     entries: list[dict[str, Any]] = []
     for sample_id, label, eighths in GALLERY:
-        pixels = np.zeros((448, 448), np.uint8)
-        pixels[:, : 56 * eighths] = 255
-        pixels[-1, -1] = len(entries)  # no two files are equal
         path = folder / f"{sample_id}.png"
-        Image.fromarray(pixels).save(path)
+        path.write_bytes(drawn_png(len(entries), eighths))
         entries.append(
             {
                 "id": sample_id,
@@ -107,6 +118,23 @@ class CompiledTemplates(BytecodeCache):
 def compiled_templates() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Flask, "jinja_options", {"bytecode_cache": CompiledTemplates()})
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def committed_card() -> Iterator[None]:
+    """Makes the page Model's figures of the committed reports once: most of an app's start."""
+    load, make = reports.load_reports, page.make_card
+    committed = reports.ARTIFACTS, reports.REPORTS  # a test may name other folders
+    kept = load()
+    card = make(kept)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            build,
+            "load_reports",
+            lambda: kept if committed == (reports.ARTIFACTS, reports.REPORTS) else load(),
+        )
+        patch.setattr(page, "make_card", lambda found: card if found is kept else make(found))
         yield
 
 

@@ -42,7 +42,7 @@ def say(line: str) -> None:
 def main() -> None:
     app = create_app({"WARM_UP": "0", "LOG_LEVEL": "ERROR", "RATE_LIMIT": "off"})
     server = make_server("127.0.0.1", 0, app, request_handler=Quiet)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     say(str(server.port))
     sys.stdin.readline()  # the first answers are here: what is imported late is imported
