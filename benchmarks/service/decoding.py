@@ -29,6 +29,7 @@ from pydicom.uid import (
 )
 
 from benchmarks.service.codestreams import ERRORS, codestream
+from benchmarks.service.heic import grid, heic
 from model.preprocessing import prepare
 from model.reading.errors import KINDS, ImageError
 from model.reading.open_scan import read_scan
@@ -72,6 +73,8 @@ def seeds() -> dict[str, bytes]:
         ("nifti-2d", grey, nibabel.Nifti1Image),
     ):
         found[name] = kind(array, np.diag([1, 1, 2, 1])).to_bytes()
+    tile = np.pad(colour, ((0, 64 - SIDE), (0, 64 - SIDE), (0, 0)))  # 64: the encoder's own step
+    found["heic-grid"] = grid(tile, 2, 1, 100, 64)
     found["nifti-gz"] = gzip.compress(found["nifti"], mtime=0)
     found["dicom"] = _dicom(grey.astype("<u2").tobytes())
     found["dicom-implicit"] = _dicom(grey.astype("<u2").tobytes(), ImplicitVRLittleEndian)
@@ -160,6 +163,8 @@ _PICTURES: dict[str, Callable[[np.ndarray[Any, Any]], bytes]] = {
     "gif": lambda c: _encoded(c[..., 0], "GIF"),
     "avif": lambda c: _encoded(c, "AVIF"),
     "jpeg2000": lambda c: _encoded(c, "JPEG2000"),
+    "heic": heic,
+    "heic-grey": lambda c: heic(c[..., 0]),
     "tiff": lambda c: _encoded(c, "TIFF"),
     "tiff-lzw": lambda c: _encoded(c, "TIFF", compression="tiff_lzw", tiffinfo={274: 6}),
     "tiff-deflate": lambda c: _encoded(c[..., 0], "TIFF", compression="tiff_adobe_deflate"),

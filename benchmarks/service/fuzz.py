@@ -1,10 +1,10 @@
 """Coverage-guided fuzzing of what decodes uploads, with atheris (libFuzzer).
 
 `python -m benchmarks.service.fuzz --minutes 30` starts from a small file of every format, changes
-them by what code they reach in this project's decoding modules, pydicom, nibabel and Pillow's
-Python, and writes `benchmarks/reports/fuzz.json`. Failures are: anything but a prepared slice or an
-`ImageError` of a known kind, an input that takes longer than 5 s, and more than 2 GB of memory.
-Reproducers are kept in the corpus folder. Its packages: `benchmarks/fuzz-requirements.txt`.
+them by what code they reach in this project's decoding modules and the Python of pydicom, nibabel,
+Pillow and pi-heif, and writes `benchmarks/reports/fuzz.json`. Failures are: anything but a prepared
+slice or an `ImageError` of a known kind, an input that takes longer than 5 s, and more than 2 GB of
+memory. Reproducers are kept in the corpus folder. Its packages: `benchmarks/fuzz-requirements.txt`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ REPORT = REPORTS / "fuzz.json"
 SLOWEST_SECONDS = 5
 MEMORY_MEGABYTES = 2048
 MAX_BYTES = 4096
-INSTRUMENTED = ("model", "pydicom", "nibabel", "PIL")
+INSTRUMENTED = ("model", "pydicom", "nibabel", "PIL", "pi_heif")
 _RESTARTS = 50
 
 

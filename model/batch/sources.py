@@ -26,7 +26,8 @@ from model.reading.pairs import is_voxels, join, pair_stem
 
 SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif",
-    ".avif", ".jp2", ".j2k", ".dcm", ".dicom", ".ima", ".nii", ".nii.gz", ".mgh", ".mgz",
+    ".avif", ".heic", ".heif", ".jp2", ".j2k", ".dcm", ".dicom", ".ima", ".nii", ".nii.gz",
+    ".mgh", ".mgz",
 )  # fmt: skip
 """Files of a folder or an archive with these are taken by name; others if they start as a scan."""
 MAX_FILE_BYTES = 256 * 2**20

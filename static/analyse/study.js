@@ -14,7 +14,7 @@ const ROOM = 400; // bytes of a request for each file, besides its content
 const FEWEST = 4096; // bytes of a file, below which a header does not fit
 const PICTURES = 500; // of an archive or a folder, at most
 const MARK = 128; // where a DICOM file says that it is one
-const PICTURE = /\.(png|jpe?g|jp2|webp|bmp|gif|tiff?|heic|avif|nii|nii\.gz|mgz|mgh)$/i;
+const PICTURE = /\.(png|jpe?g|jp2|webp|bmp|gif|tiff?|hei[cf]|avif|nii|nii\.gz|mgz|mgh)$/i;
 const HIDDEN = /(^|\/)(\.|__MACOSX|DICOMDIR$)/;
 
 export class Study {

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.service.heic import grid, heic
 from tests.hostile.case import NOISE, PAYLOAD, PICTURE, Case, encode
 from tests.scan_files import dicom, png
 
@@ -62,6 +63,11 @@ def bomb_png() -> bytes:
 
 def flat(width: int, height: int, mode: str, file_format: str, **options: Any) -> bytes:
     return encode(Image.new(mode, (width, height)), file_format, **options)
+
+
+@cache
+def heic_of(width: int, height: int, *channels: int) -> bytes:
+    return heic(np.zeros((height, width, *channels), np.uint8))
 
 
 @cache
@@ -183,7 +189,11 @@ PICTURES = [
     Case("HTML", lambda: b"<!DOCTYPE html>" + PAYLOAD, 415, ("a web page",), "scan.jpg"),
     Case("zip", zipped, 415, ("zip archive; unpack it",), "scans.zip"),
     Case("PDF", lambda: b"%PDF-1.7\n", 415, ("PDF; save its picture as PNG",)),
-    Case("HEIC", lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", 415, ("HEIC", "save it as JPEG")),
+    Case("HEIC of nothing", lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", 422,
+         ("could not be decoded",)),
+    Case("large HEIC", lambda: heic_of(5001, 5000), 413, ("at most 25,000,000 pixels as HEIC",)),
+    Case("large HEIC of tiles", lambda: grid(np.zeros((512, 512, 3), np.uint8), 20, 10, 512, 512),
+         413, ("at most 50,000,000 pixels as tiles of a HEIC", "52,428,800 pixels")),
     Case("text", lambda: b"hello", 415, ("must be one of JPEG, PNG", "5 bytes of none of these"),
          "scan.dcm"),
 ]  # fmt: skip
@@ -197,6 +207,7 @@ READ_PICTURES = [
                                          append_images=[Image.fromarray(PICTURE)] * 2)),
     Case("JPEG 2000", lambda: encode(Image.fromarray(PICTURE), "JPEG2000")),
     Case("AVIF", lambda: encode(Image.fromarray(PICTURE), "AVIF")),
+    Case("HEIC", lambda: heic(PICTURE)),
     Case("CMYK", lambda: encode(Image.fromarray(PICTURE).convert("CMYK"), "JPEG")),
     Case("palette with alpha", palette_with_alpha),
     Case("MPO", lambda: encode(Image.fromarray(PICTURE), "MPO", save_all=True,

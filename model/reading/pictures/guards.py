@@ -22,7 +22,7 @@ from model.reading.pictures.tiff import stored_kind
 MAX_PIXELS = 20_000_000
 MAX_PIXELS_OF = {
     "JPEG": 50_000_000, "MPO": 50_000_000, "TIFF": 10_000_000, "WEBP": 4096 * 2160,
-    "AVIF": 4096 * 2160, "JPEG2000": 2048 * 2048,
+    "AVIF": 4096 * 2160, "JPEG2000": 2048 * 2048, "HEIC": 25_000_000,
 }  # fmt: skip
 """JPEGs are read at a fraction of their size; of the others Pillow holds several copies."""
 MAX_PICTURE_SIDE = 65_535
@@ -186,15 +186,15 @@ def _scans(content: bytes) -> tuple[int, bool]:
     return MAX_JPEG_SCANS + 1, buffered  # nothing but markers
 
 
-def reduction(image: Image.Image) -> int:
+def reduction(size: tuple[int, int]) -> int:
     """By how much a picture's sides are divided so that `MAX_KEPT` pixels are left."""
-    width, height = image.size
+    width, height = size
     return math.ceil(math.sqrt(width * height / MAX_KEPT)) or 1
 
 
 def draft(image: Image.Image) -> None:
     """Lets libjpeg decode a large JPEG at a half, a quarter or an eighth of its size."""
-    factor = reduction(image)
+    factor = reduction(image.size)
     if factor > 1:
         image.draft(None, (max(1, image.width // factor), max(1, image.height // factor)))
 
@@ -220,16 +220,35 @@ def load(image: Image.Image) -> None:
 
 def grey(image: Image.Image) -> NDArray[np.float32]:
     """One grey channel of a loaded image; large ones are reduced to about `MAX_KEPT` pixels."""
-    factor, kind = reduction(image), stored_kind(image)
-    if factor == 1:
+    kind = stored_kind(image)
+    if reduction(image.size) == 1:
         return _grey(image, kind)
-    width, height = image.size
+    return reduced(image.size, lambda top, bottom: image.crop((0, top, image.width, bottom)), kind)
+
+
+def reduced(
+    size: tuple[int, int],
+    strip: Callable[[int, int], Image.Image],
+    kind: np.dtype[Any] | None = None,
+) -> NDArray[np.float32]:
+    """One grey channel of a picture that is given row by row.
+
+    Args:
+        size: Width and height.
+        strip: Gives the rows from one up to another.
+        kind: The numbers that its bytes really are, where Pillow takes them for others.
+
+    Returns:
+        float32 (height, width), or reduced to about `MAX_KEPT` pixels.
+    """
+    width, height = size
+    factor = reduction(size)
     kept = np.empty((math.ceil(height / factor), math.ceil(width / factor)), np.float32)
     rows = max(1, _STRIP_PIXELS // width // factor) * factor
     for top in range(0, height, rows):  # strips: grey in float32 is as large as the picture itself
-        strip = _grey(image.crop((0, top, width, min(top + rows, height))), kind)
-        reduced = np.asarray(Image.fromarray(strip).reduce(factor))
-        kept[top // factor : top // factor + len(reduced)] = reduced
+        found = _grey(strip(top, min(top + rows, height)), kind)
+        small = found if factor == 1 else np.asarray(Image.fromarray(found).reduce(factor))
+        kept[top // factor : top // factor + len(small)] = small
     return kept
 
 

@@ -1,4 +1,4 @@
-"""Pictures: one grey channel at its own size and bit depth, with Pillow.
+"""Pictures: one grey channel at its own size and bit depth, with Pillow; HEIC with libheif.
 
 Decodes after `model.reading.pictures.guards` has checked format, size and number of frames.
 Transparency is shown over black, and pictures are turned as EXIF says. Those of more than
@@ -33,10 +33,13 @@ from model.reading.pictures.guards import (
     load,
     upright,
 )
+from model.reading.pictures.heif import NAME as HEIC
+from model.reading.pictures.heif import decode_heif, is_heif
 from model.reading.pictures.tiff import is_inverted, planes_apart
 from model.reading.scan import Scan, check_size, without_gaps
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000")
+_PILLOWS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000")
+FORMATS = (*_PILLOWS, HEIC)
 ORIENTATION = ExifTags.Base.Orientation
 DAMAGE = (  # what Pillow raises for broken files, by format and by where they are broken
     ArithmeticError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError,
@@ -45,7 +48,6 @@ DAMAGE = (  # what Pillow raises for broken files, by format and by where they a
 _NAME = "the upload"
 _FOREIGN = (  # how files begin that people take for one of these, and what to do with them
     (rb"PK(\x03\x04|\x05\x06)", "a zip archive; unpack it and send the files in it"),
-    (rb"....ftyp(heic|heix|hevc|mif1|msf1)", "HEIC; save it as JPEG or PNG"),
     (rb"%PDF", "PDF; save its picture as PNG"),
     (rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*<svg", "SVG; save it as PNG"),
     (rb"\s*<(!doctype html|html|script)", "a web page; save its picture itself"),
@@ -54,7 +56,7 @@ _FOREIGN = (  # how files begin that people take for one of these, and what to d
 
 
 class Picture(Scan):
-    """A file that Pillow reads."""
+    """A file that Pillow reads, or a HEIC."""
 
     kind = "image"
     frames = 1
@@ -121,7 +123,9 @@ def decode(source: bytes | str | os.PathLike[str] | BinaryIO) -> NDArray[np.floa
     name = Path(source).name if isinstance(source, (str, os.PathLike)) else _NAME
     with _refusing(name):
         content = _content(source)
-        with Image.open(bounded(content, name), formats=FORMATS) as image:
+        if is_heif(content):
+            return decode_heif(content, name)
+        with Image.open(bounded(content, name), formats=_PILLOWS) as image:
             check_picture(image, content, name)
             return _pixels(image, content)
 
@@ -151,7 +155,9 @@ def _refusing(name: str) -> Iterator[None]:
             kind="too-large",
         ) from None
     except DAMAGE as error:
-        raise ImageError(f"`image` could not be decoded. Received: {name} ({error})") from error
+        raise ImageError(
+            f"`image` could not be decoded. Received: {name} ({str(error).strip()})"
+        ) from error
 
 
 def _pixels(image: Image.Image, content: bytes) -> NDArray[np.float32]:

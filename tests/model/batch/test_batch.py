@@ -161,11 +161,11 @@ def test_a_csv_whose_rows_are_broken_is_no_output(
 def test_the_command_says_what_it_passed_over(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("a.heic", "b.heic", "c.txt", ".d.png", "_e.png", "f"):
+    for name in ("a.cr2", "b.cr2", "c.txt", ".d.png", "_e.png", "f"):
         (tmp_path / name).write_bytes(b"no picture")  # beside the output and its parts
     assert main(["classify", str(tmp_path), "--out", str(tmp_path / "o.jsonl")]) == 0
     assert (
-        "0 files, 0 rows, 0 not readable; passed over: 2 .heic, 2 hidden, 1 .txt, "
+        "0 files, 0 rows, 0 not readable; passed over: 2 .cr2, 2 hidden, 1 .txt, "
         "1 without an ending"
     ) in capsys.readouterr().err
 

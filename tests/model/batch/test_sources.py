@@ -61,13 +61,13 @@ def test_a_folder_is_listed_by_name_with_all_below(tree: Path) -> None:
 
 
 def test_what_is_passed_over_is_counted(tree: Path) -> None:
-    for name in ("a.heic", "b/B.HEIC", "b/_c.png", "b/x.y z"):
+    for name in ("a.cr2", "b/B.CR2", "b/_c.png", "b/x.y z"):
         (tree / name).write_bytes(PNG)
     passed: Counter[str] = Counter()
     found = list(list_sources([str(tree)], passed))
     assert len(found) == 8
     # Of the folder .hidden nothing is listed; of the archive's, what lies in __MACOSX.
-    assert passed == {".heic": 2, ".txt": 1, "without an ending": 3, "hidden": 4}
+    assert passed == {".cr2": 2, ".txt": 1, "without an ending": 3, "hidden": 4}
 
 
 def test_names_in_archives_are_split_at_both_slashes(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from werkzeug.test import encode_multipart
 
 from tests.hostile.case import encode
 from tests.hostile.files import READ, REFUSED
-from tests.hostile.pictures import flat, png_of
+from tests.hostile.pictures import flat, heic_of, png_of
 from tests.patience import LONGEST_WAIT
 from tests.scan_files import dicom, nifti
 from web.api.uploads import MAX_PICTURES, MAX_UPLOAD_BYTES
@@ -78,6 +78,8 @@ LARGEST: dict[str, Callable[[], bytes]] = {  # that are allowed
     "TIFF in float": lambda: flat(3162, 3162, "F", "TIFF", compression="tiff_adobe_deflate"),
     "WebP": lambda: flat(4096, 2160, "RGBA", "WEBP", lossless=True),
     "AVIF": lambda: flat(4096, 2160, "RGBA", "AVIF", speed=10),
+    "HEIC": lambda: heic_of(5800, 4310, 3),
+    "HEIC with alpha": lambda: heic_of(4000, 3125, 4),
     "JPEG 2000": lambda: encode(Image.fromarray(noise(1600, 1600, 3)), "JPEG2000"),
     "NIfTI": large_volume,
     "DICOM": windowed_frames,

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.service.heic import heic
 from model.preprocessing import ImageError, decode, load_image
 from model.reading.pictures import guards
+from model.reading.pictures.heif import NAME as HEIC
 from model.reading.pictures.picture import FORMATS
 from tests.picture_files import encode, picture, png_header
 
@@ -94,7 +96,8 @@ def test_an_image_is_turned_as_exif_says(orientation: int) -> None:
 
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_bytes_path_and_file_give_the_same(file_format: str, tmp_path: Path) -> None:
-    content = encode(Image.fromarray(picture(50, 70)), file_format)
+    pixels = picture(50, 70)
+    content = heic(pixels) if file_format == HEIC else encode(Image.fromarray(pixels), file_format)
     path = tmp_path / "scan"
     path.write_bytes(content)
     expected = load_image(content)
