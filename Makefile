@@ -15,7 +15,8 @@ PROTOCOLS := official clean fold-0 fold-1 fold-2 fold-3 fold-4
 TRAINING = --data "$(DATA)" --protocol "$(PROTOCOL)" $(if $(OUTLINES),--outlines "$(OUTLINES)") \
   $(if $(ALSO),--also $(ALSO))
 PYTEST_ARGS ?=
-# whole files, so that what the tests of a file share is made once; in order, so that no long one is last
+# whole files, so that what the tests of a file share is made once; in order, so that no long one is
+# last; NumPy has one thread, for those of several workers would wait for one another
 SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # what `make check` runs: the rooms whose tests take seconds
 FAST := tests/model/metrics tests/model/inference tests/model/reading tests/model/test_preprocessing.py \
@@ -53,10 +54,10 @@ samples: $(STAMP) ## build data/gallery from unseen Testing images of DATA=data/
 
 ##@ Change it
 check: lint types ## lint, types and the fast tests: before every commit
-	$(DEV) -m pytest -m "not slow and not browser" $(FAST)
+	OMP_NUM_THREADS=1 $(DEV) -m pytest -m "not slow and not browser" $(SIDE_BY_SIDE) $(FAST)
 
 test: lint types ## lint, types and every test; PYTEST_ARGS='-k name' picks some
-	$(DEV) -m pytest $(or $(PYTEST_ARGS),$(SIDE_BY_SIDE))
+	OMP_NUM_THREADS=1 $(DEV) -m pytest $(or $(PYTEST_ARGS),$(SIDE_BY_SIDE))
 
 lint: $(STAMP_DEV) ## ruff: rules and format
 	$(DEV) -m ruff check .

@@ -1,14 +1,17 @@
 """Fixtures that several test modules of `model/` share: a pytest plugin they name.
 
-The network is built and converted once a session: a conversion takes seconds.
+The network is built once a session, and converted once for all workers that run side by side: a
+conversion takes seconds.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from tests.model_helpers import RUN, TRUST
 
@@ -30,7 +33,12 @@ def exported(network: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from model.export.export import export
     from model.export.fit_trust import write_trust
 
-    folder = tmp_path_factory.mktemp("artifacts")
-    export(network, RUN, folder, quantization="none")
-    write_trust(TRUST, {}, folder)
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder, done = shared / "artifacts", shared / "artifacts.done"
+    with FileLock(shared / "artifacts.lock"):
+        if not done.exists():
+            export(network, RUN, folder, quantization="none")
+            write_trust(TRUST, {}, folder)
+            done.touch()
     return folder

@@ -51,7 +51,15 @@ def test_exporting_int8_of_a_fold_is_an_error(
     assert f"Received: {dataset}, under fold-1" in line
 
 
+@pytest.fixture
+def converted(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives the session's file for the network: a conversion takes seconds, and is tested alone."""
+    content = (exported / "brain_tumor_cnn.tflite").read_bytes()
+    monkeypatch.setattr("model.export.export.convert", lambda *_: content)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("converted")
 def test_int8_is_calibrated_on_training_images_as_validation_images_have_it(
     dataset: Path, network: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +84,7 @@ def test_int8_is_calibrated_on_training_images_as_validation_images_have_it(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("converted")
 def test_export_writes_the_files_of_a_run(
     network: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

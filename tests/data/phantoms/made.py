@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.phantoms import LABELS, Phantom, acquisition, atlas
+from data.phantoms import LABELS, Phantom, acquisition, atlas, make_phantom
 
 SIZE = 112  # enough for every fact below, and a quarter of the work
 TUMOURS = ("glioma", "meningioma", "pituitary")
+
+
+@cache
+def drawn(label: str, seed: int, contrast: str | None = None, lesion: bool = True, /) -> Phantom:
+    """A phantom of `SIZE`, drawn once for all tests; they must not write to it."""
+    return make_phantom(label, seed, contrast=contrast, size=SIZE, lesion=lesion)
 
 
 def digest(phantom: Phantom) -> str:

@@ -7,14 +7,14 @@ import pytest
 from scipy import ndimage
 
 from data.phantoms import CONTRASTS, make_phantom
-from tests.data.phantoms.made import SIZE, TUMOURS, digest, geometry
+from tests.data.phantoms.made import TUMOURS, digest, drawn, geometry
 
 
 @pytest.mark.parametrize("label", TUMOURS)
 def test_every_tumour_can_be_seen(label: str) -> None:
     areas = []
     for seed in range(24):
-        phantom = make_phantom(label, seed, size=SIZE)
+        phantom = drawn(label, seed)
         areas.append(phantom.mask.sum() * geometry(phantom)[2] ** 2)  # mm2
     assert 30 <= min(areas) <= 150, label  # small ones too
     assert 200 < np.median(areas) < max(areas) < 7000, label
@@ -22,14 +22,14 @@ def test_every_tumour_can_be_seen(label: str) -> None:
 
 def test_gliomas_lie_inside_the_brain() -> None:
     for seed in range(8):
-        phantom = make_phantom("glioma", seed, size=SIZE)
+        phantom = drawn("glioma", seed)
         _, dura, _ = geometry(phantom)
         assert dura[phantom.mask].max() < -1.0, seed
 
 
 def test_meningiomas_touch_the_dura_or_the_falx() -> None:
     for seed in range(10):
-        phantom = make_phantom("meningioma", seed, size=SIZE)
+        phantom = drawn("meningioma", seed)
         xyz, dura, pixel = geometry(phantom)
         to_dura = np.abs(dura[phantom.mask]).min()
         to_falx = np.abs(xyz[0][phantom.mask]).min()
@@ -39,7 +39,7 @@ def test_meningiomas_touch_the_dura_or_the_falx() -> None:
 
 def test_adenomas_lie_in_the_sella_on_the_midline() -> None:
     for seed in range(8):
-        phantom = make_phantom("pituitary", seed, size=SIZE)
+        phantom = drawn("pituitary", seed)
         xyz, _, _ = geometry(phantom)
         x, y, z = (float(np.median(axis[phantom.mask])) for axis in xyz)
         assert abs(x) < 6.0, seed
@@ -54,8 +54,8 @@ def test_notumor_has_an_empty_mask() -> None:
 @pytest.mark.parametrize("label", TUMOURS)
 def test_the_pair_without_the_lesion_differs_only_around_it(label: str) -> None:
     for seed in range(3):
-        with_it = make_phantom(label, seed, size=SIZE)
-        without = make_phantom(label, seed, size=SIZE, lesion=False)
+        with_it = drawn(label, seed)
+        without = drawn(label, seed, None, False)
         assert (without.label, without.seed) == ("notumor", seed)
         assert (without.plane, without.contrast) == (with_it.plane, with_it.contrast)
         assert not without.mask.any()
@@ -73,7 +73,7 @@ def test_the_head_without_lesion_of_notumor_is_the_notumor_phantom() -> None:
 
 
 def tumour_to_surroundings(label: str, seed: int, contrast: str) -> float:
-    phantom = make_phantom(label, seed, size=SIZE, contrast=contrast)
+    phantom = drawn(label, seed, contrast)
     near = ndimage.binary_dilation(phantom.mask, iterations=8)
     ring = near & ~ndimage.binary_dilation(phantom.mask, iterations=3)
     return float(phantom.image[phantom.mask].mean() / np.median(phantom.image[ring]))
@@ -114,10 +114,7 @@ def test_without_contrast_agent_gliomas_follow_their_water_and_meningiomas_grey_
 @pytest.mark.parametrize("label", TUMOURS)
 def test_every_tumour_changes_the_picture_in_every_contrast(label: str, contrast: str) -> None:
     for seed in range(4):
-        there, gone = (
-            make_phantom(label, seed, size=SIZE, contrast=contrast, lesion=lesion)
-            for lesion in (True, False)
-        )
+        there, gone = (drawn(label, seed, contrast, lesion) for lesion in (True, False))
         change = np.abs(there.image.astype(int) - gone.image)
         assert there.stripped == gone.stripped
         assert change[there.mask].mean() > 4.0, seed
