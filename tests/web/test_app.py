@@ -54,6 +54,26 @@ def test_importing_app_has_no_side_effect() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
 
 
+# what takes seconds or many megabytes to import, and is imported by those who ask for it
+LATE = {
+    "pydicom", "nibabel", "tensorflow", "keras", "h5py", "scipy", "sklearn", "pandas", "pyarrow",
+    "matplotlib", "cv2", "ray", "flask_limiter",
+}  # fmt: skip
+
+
+def test_the_app_starts_without_what_only_some_of_its_requests_need() -> None:
+    program = (
+        "import sys; from app import create_app; "
+        "app = create_app({'WARM_UP': '0', 'RATE_LIMIT': 'off'}); "
+        "state = app.extensions['brain_mri']; state.readiness.start().join(); "
+        "client = app.test_client(); "
+        "print(client.get('/').status_code, client.get('/readyz').json); "
+        "print({'flask', 'ai_edge_litert'} - {*sys.modules}); print(sorted(LATE & {*sys.modules}))"
+    )
+    done = run(["-c", program.replace("LATE", repr(LATE))])
+    assert done.stdout == "200 {'status': 'ready'}\nset()\n[]\n", done.stderr
+
+
 def test_defaults() -> None:
     settings = settings_from({})
     assert (settings.host, settings.port, settings.log_level) == ("127.0.0.1", 5000, "INFO")
