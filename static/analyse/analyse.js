@@ -4,6 +4,7 @@ import { Card } from "./card.js";
 import { drawRows, offer, toCsv, toJson } from "./results-table.js";
 import { isStudy, listen } from "./intake.js";
 import { Job } from "./job.js";
+import { joined, pairsOf } from "./pairs.js";
 import { print } from "./report-sheet.js";
 import { sentence } from "./answer-text.js";
 import { Queue } from "./upload-queue.js";
@@ -25,10 +26,12 @@ const jobs = () => cards.map((card) => card.job);
 const sameFile = (a, b) => a.name === b.name && a.size === b.size && a.lastModified === b.lastModified;
 
 function take(files, truths = []) {
-  if (isStudy(files)) {
-    takeStudy(files);
-    return;
-  }
+  if (isStudy(files)) takeStudy(files);
+  else if (pairsOf(files).length) joined(files).then(takeFiles);
+  else takeFiles(files, truths);
+}
+
+function takeFiles(files, truths = []) {
   const fresh = files.filter((file, place) =>
     !jobs().some((job) => sameFile(job.file, file)) && files.findIndex((other) => sameFile(other, file)) === place);
   complain(fresh.length < files.length ? say("already_here") : "");

@@ -63,6 +63,11 @@ export class SeriesJob extends Job {
     return this.#sliced.promise;
   }
 
+  /** The answers of the slices that can be read, once each has been tried. */
+  every() {
+    return this.seriesAnswer && this.answers.length > 1 ? this.answers : null;
+  }
+
   /** Slices with a tumor, the highest probability first. */
   get highest() {
     return this.answers.filter((answer) => answer.in_distribution).sort((a, b) => tumorOf(b) - tumorOf(a));
@@ -95,7 +100,7 @@ export class SeriesJob extends Job {
     const answers = this.#answers;
     this.seriesAnswer = conclude(answers, this.series.millimeters);
     answers.forEach((answer, slice) => { if (!answer.error) this.keep(this.placed(answer, slice)); });
-    const slices = answers.map((answer, slice) => ({ slice, preview: answer.preview ?? BLANK }));
+    const slices = answers.map((answer, slice) => ({ slice, unread: Boolean(answer.error), preview: answer.preview ?? BLANK }));
     this.#sliced.resolve({ planes: {}, plane: null, slices });
     if (!this.answers.length) throw new SendError(say("file_damaged"), say("file_damaged_advice"));
     this.answer = this.highest[0] ?? this.answers[0];
@@ -116,6 +121,6 @@ export function conclude(answers, millimeters) {
   return {
     finding: most >= needed ? "tumor" : none ? "notumor" : null,
     neighbors: most, needed, first: last - most + 1, last, brain,
-    with_tumor: seen.filter(Boolean).length, unread: answers.filter((answer) => answer.error).length,
+    with_tumor: seen.filter(Boolean).length, unread: answers.flatMap((answer, slice) => (answer.error ? [slice] : [])),
   };
 }

@@ -8,7 +8,9 @@ const HIGHEST = 8; // slices that are shown first
 export function drawSeries(job, field, announce) {
   const [said, why] = saidOf(job.seriesAnswer, job.answer.slices);
   field["series-says"].textContent = said;
-  field["series-why"].textContent = why;
+  const { unread } = job.seriesAnswer;
+  const left = unread.length ? say("series_unread", { slices: unread.join(", ") }) : "";
+  field["series-why"].textContent = [why, left].filter(Boolean).join(" ");
   field.highest.replaceChildren(...job.highest.slice(0, HIGHEST).map((answer) => picture(answer, () => job.show(answer.slice))));
   field.series.hidden = false;
   announce(`${said}. ${why}`);

@@ -3,6 +3,7 @@
 
 import { isZip } from "./intake.js";
 import { Job } from "./job.js";
+import { pairsOf } from "./pairs.js";
 import { send } from "./send.js";
 import { SeriesJob } from "./series-job.js";
 import { unzip } from "./zip.js";
@@ -32,7 +33,8 @@ export class Study {
     this.#say(say("study_sorting"));
     try {
       const entries = (await Promise.all(files.map(entriesOf))).flat().filter(({ name }) => !HIDDEN.test(name));
-      const pictures = entries.filter(({ name }) => PICTURE.test(name));
+      const halves = pairsOf(entries).flat();
+      const pictures = entries.filter((entry) => PICTURE.test(entry.name) || halves.includes(entry));
       const others = entries.filter((entry) => !pictures.includes(entry));
       if (pictures.length && !(await someDicom(others))) await this.#openPictures(pictures);
       else this.#draw(await this.#sorted(others), others, pictures.length);

@@ -6,6 +6,8 @@ import { say } from "../shared/translate.js";
 
 const CONTACTS = 12; // slices on the contact sheet
 
+const altOf = (slice, unread) => say("slice", { slice }) + (unread ? `: ${say("file_damaged")}` : "");
+
 export class Volume {
   #plane;
   #slice;
@@ -103,10 +105,10 @@ export class Volume {
     const most = Math.min(this.#count, CONTACTS);
     const chosen = Array.from({ length: most }, (_, k) => Math.floor(((k + 0.5) * this.#count) / most));
     this.field.contact.replaceChildren(...chosen.map((slice) => {
-      const { preview } = this.#found.slices[slice];
+      const { preview, unread } = this.#found.slices[slice];
       const button = Object.assign(document.createElement("button"), { type: "button" });
       button.dataset.slice = slice;
-      const image = Object.assign(new Image(preview.width, preview.height), { src: dataUrl(preview), alt: say("slice", { slice }) });
+      const image = Object.assign(new Image(preview.width, preview.height), { src: dataUrl(preview), alt: altOf(slice, unread) });
       button.append(image, Object.assign(document.createElement("span"), { className: "mono", textContent: slice, ariaHidden: "true" }));
       const item = document.createElement("li");
       item.append(button);
@@ -123,8 +125,8 @@ export class Volume {
     if (!typed) number.value = slice;
     slider.setAttribute("aria-valuetext", say("slice_of", { slice, last: this.#count - 1 }));
     range.textContent = say("slice_range", { last: this.#count - 1 });
-    const { preview } = this.#found.slices[slice];
-    Object.assign(thumb, { src: dataUrl(preview), width: preview.width, height: preview.height, alt: say("slice", { slice }) });
+    const { preview, unread } = this.#found.slices[slice];
+    Object.assign(thumb, { src: dataUrl(preview), width: preview.width, height: preview.height, alt: altOf(slice, unread) });
     for (const button of contact.querySelectorAll("button")) {
       button.toggleAttribute("data-chosen", Number(button.dataset.slice) === slice);
     }

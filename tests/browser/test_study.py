@@ -168,9 +168,23 @@ def test_a_slice_that_cannot_be_read_does_not_end_the_series(
     card = page.locator(".card").first
     expect(card.locator(".series-says")).to_have_text("Cannot tell")
     expect(card.locator("[data-field=series-why]")).to_have_text(
-        "In 2 neighboring slices: 4 to 5. The answer is a tumor from 3 on."
+        "In 2 neighboring slices: 4 to 5. The answer is a tumor from 3 on. "
+        "Slices that cannot be read: 6, 9."
     )
     expect(card).to_have_attribute("data-state", "done")
+    # the plot has a line of each class for each run of slices that are read: 0-5, 7-8 and 10-11
+    expect(card.locator("[data-field=plot] polyline")).to_have_count(12)
+    expect(card.locator("[data-field=lines] .plot-tumor")).to_have_count(3)
+    contact = card.locator("[data-field=contact] button")
+    expect(contact).to_have_count(12)
+    expect(contact.nth(6).locator("img")).to_have_attribute(
+        "alt", "Slice 6: This file cannot be read."
+    )
+    expect(contact.nth(7).locator("img")).to_have_attribute("alt", "Slice 7")
+    contact.nth(6).click()
+    expect(card.locator("[data-field=tumor]")).to_have_text("–")
+    contact.nth(5).click()
+    expect(card.locator("[data-field=tumor]")).to_have_text("91.7 %")
 
 
 def test_pictures_of_an_archive_are_read_each_for_itself(

@@ -187,6 +187,7 @@ ANALYSE_WORDS: dict[str, LazyString] = {
     "series_neighbors": _l("In %(count)s neighboring slices: %(first)s to %(last)s."),
     "series_needed": _l("The answer is a tumor from %(needed)s on."),
     "series_none_why": _l("In none of %(count)s slices."),
+    "series_unread": _l("Slices that cannot be read: %(slices)s."),
     "series_few": _l("Only %(brain)s of %(count)s slices look like a brain MRI."),
     "heat_for": _l("Where the evidence for %(class)s lies"),
 }
