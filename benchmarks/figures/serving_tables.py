@@ -99,6 +99,26 @@ def endurance(host: dict[str, Any], soak: dict[str, Any], fuzz: dict[str, Any]) 
     return f"{plan}\n\n{table((rate + ', good and bad', ''), rows)}"
 
 
+def study(report: dict[str, Any] | None) -> str:
+    """A study of hundreds of slices, as the page sends it; "" where there is no report yet."""
+    if report is None:
+        return ""
+    aims = report["aims"]
+    rows = [
+        [f"first answer (aim {aims['seconds_to_first_answer']:.0f} s)",
+         f"{report['seconds_to_first_answer']:.1f} s"],
+        [f"all answers (aim {aims['seconds_to_all']:.0f} s)",
+         f"{report['seconds_to_all']:.1f} s"],
+        [f"peak memory of the service (aim {aims['peak_megabytes']:.0f} MB)",
+         f"{report['peak_megabytes']:.0f} MB"],
+    ]  # fmt: skip
+    head = (
+        f"a zip archive of {report['slices']} slices of {report['side']} x {report['side']}, "
+        f"{report['archive_megabytes']:.0f} MB"
+    )
+    return table((head, f"on {report['machine']}, {report['instructions']}"), rows)
+
+
 def _failed(found: dict[str, Any]) -> str:
     wrong = sum(found["wrong"].values())
     return f"{wrong} wrong, {found['lost']} lost, {found['busy']} turned away"

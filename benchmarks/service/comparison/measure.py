@@ -221,7 +221,7 @@ def against_bars(found: dict[str, Any]) -> dict[str, bool]:
 def compare(options: argparse.Namespace) -> dict[str, Any]:
     """The content of the report."""
     picture = encoded(phantom_image(0), "JPEG", quality=92)
-    body, content_type = multipart("slice.jpg", picture)
+    body, content_type = multipart(("slice.jpg", picture))
     rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in WHAT}
     bare = []
     with tempfile.TemporaryDirectory() as folder:

@@ -89,8 +89,8 @@ def bomb_png(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-def dicom(image: NDArray[np.uint8], *, pixels: bool = True) -> bytes:
-    """A slice as a 16-bit DICOM file."""
+def dicom(image: NDArray[np.uint8], *, pixels: bool = True, **tags: Any) -> bytes:
+    """A slice as a 16-bit DICOM file, with further tags by name."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = MRImageStorage
     meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["benchmark"])
@@ -103,6 +103,8 @@ def dicom(image: NDArray[np.uint8], *, pixels: bool = True) -> bytes:
     dataset.BitsAllocated = dataset.BitsStored = 16
     dataset.HighBit = 15
     dataset.PixelRepresentation = 0
+    for name, value in tags.items():
+        setattr(dataset, name, value)
     if pixels:
         dataset.PixelData = (image.astype("<u2") * 16).tobytes()
     buffer = io.BytesIO()

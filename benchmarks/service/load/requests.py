@@ -73,21 +73,24 @@ class Answer:
         return self.status == 0
 
 
-def multipart(name: str, content: bytes) -> tuple[bytes, str]:
-    """A form with one file: its body and content type."""
+def multipart(*files: tuple[str, bytes]) -> tuple[bytes, str]:
+    """A form with files, given by name and content: its body and content type."""
     boundary = "----benchmark-7f3a9c"
-    head = (
+    parts = [
         f"--{boundary}\r\n"
         f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n'
-        "Content-Type: application/octet-stream\r\n\r\n"
-    )
-    body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
+        "Content-Type: application/octet-stream\r\n\r\n".encode()
+        + content
+        + b"\r\n"
+        for name, content in files
+    ]
+    body = b"".join(parts) + f"--{boundary}--\r\n".encode()
     return body, f"multipart/form-data; boundary={boundary}"
 
 
 def upload(kind: str, file: tuple[str, bytes], path: str, **more: Any) -> Ask:
     """A POST of one file."""
-    body, content_type = multipart(*file)
+    body, content_type = multipart(file)
     return Ask(kind, path, "POST", body, content_type, **more)
 
 

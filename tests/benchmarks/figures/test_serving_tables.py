@@ -102,6 +102,21 @@ def test_what_went_wrong_is_said() -> None:
     assert "1,500,000 inputs in 30 minutes, 1 failures" in rows["fuzzing of what reads uploads"]
 
 
+def test_a_study_is_shown_with_its_aims_once_it_was_measured() -> None:
+    report = {
+        "machine": "a machine", "instructions": "AVX2", "slices": 300, "side": 512,
+        "archive_megabytes": 61.4, "seconds_to_first_answer": 2.04, "seconds_to_all": 14.96,
+        "peak_megabytes": 181.6,
+        "aims": {"seconds_to_first_answer": 3.0, "seconds_to_all": 20.0, "peak_megabytes": 256.0},
+    }  # fmt: skip
+    rows = dict(cells(serving_tables.study(report)))
+    assert rows["a zip archive of 300 slices of 512 x 512, 61 MB"] == "on a machine, AVX2"
+    assert rows["first answer (aim 3 s)"] == "2.0 s"
+    assert rows["all answers (aim 20 s)"] == "15.0 s"
+    assert rows["peak memory of the service (aim 256 MB)"] == "182 MB"
+    assert serving_tables.study(None) == ""
+
+
 @pytest.mark.parametrize("name", ["comparison", "engines", "render_host", "soak", "fuzz"])
 def test_the_reports_are_committed_and_name_their_machine(name: str) -> None:
     report = read_report(REPORTS / f"{name}.json")

@@ -92,7 +92,7 @@ def test_uploads_arrive_as_forms(port: int) -> None:
     seen: list[bytes] = []
     ask = upload("a", ("x.jpg", content), "/", check=lambda body: seen.append(body))
     assert send(port, ask).wrong is None
-    body, content_type = multipart("x.jpg", content)
+    body, content_type = multipart(("x.jpg", content))
     assert seen == [content_type.encode() + b"\n" + body]
     assert content in body
 
