@@ -20,8 +20,8 @@ from PIL import Image
 
 from app import create_app
 from model.config import CLASS_NAMES
-from model.inference.classifier import Prediction
 from model.inference.heat_map import Explanation
+from model.inference.prediction import Prediction
 from web import build
 from web.model_card import page, reports
 from web.service import readiness

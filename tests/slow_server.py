@@ -11,7 +11,7 @@ from flask import Flask
 from numpy.typing import NDArray
 
 from app import create_app
-from model.inference.classifier import Prediction
+from model.inference.prediction import Prediction
 from tests.conftest import StubClassifier
 
 

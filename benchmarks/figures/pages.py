@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from benchmarks.figures import scaling, serving_tables, style_tables, tables
+from benchmarks.figures import protocol_tables, scaling, serving_tables, style_tables, tables
 from benchmarks.report import REPORTS, ROOT, read_report
 from model.config import ARTIFACTS
 from model.reports import looking
@@ -37,14 +37,14 @@ def parts() -> dict[Path, dict[str, str]]:
         docs / "results.md": {
             "other_collections": tables.other_collections(evaluation),
             "styles": tables.styles(evaluation),
-            "protocols": tables.protocols(evaluation, published),
-            "missed_and_alarms": tables.missed_and_alarms(evaluation),
+            "protocols": protocol_tables.protocols(evaluation, published),
+            "missed_and_alarms": protocol_tables.missed_and_alarms(evaluation),
             "accuracy": tables.accuracy(evaluation),
             "classes": tables.classes(evaluation),
             "shortcuts": tables.shortcuts(shortcuts),
             "style_link": style_tables.style_link(_report_if_any("style_link")),
             "leave_one_out": style_tables.leave_one_out(_report_if_any("leave_one_out")),
-            "calibration": tables.calibration(evaluation),
+            "calibration": protocol_tables.calibration(evaluation),
             "trust": tables.trust(evaluation),
             "refusals": tables.refusals(_report("ood")),
         },
@@ -114,13 +114,13 @@ def model_card() -> str:
         copied=f"{sets['test_images_with_copy_in_training']:,}",
         test_images=f"{sets['test_images']:,}",
         finding=tables.finding(evaluation, shortcuts, published),
-        protocols=tables.protocols(evaluation, published),
+        protocols=protocol_tables.protocols(evaluation, published),
         other_collections=tables.other_collections(evaluation),
-        missed_and_alarms=tables.missed_and_alarms(evaluation),
+        missed_and_alarms=protocol_tables.missed_and_alarms(evaluation),
         accuracy=tables.accuracy(evaluation),
         classes=tables.classes(evaluation),
         shortcuts=tables.shortcuts(shortcuts),
-        calibration=tables.calibration(evaluation),
+        calibration=protocol_tables.calibration(evaluation),
         trust=tables.trust(evaluation),
         rule=evaluation["finding"]["rule"],
         refusals=tables.refusals(_report("ood")),

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from model.batch.sources import Source, read_source
 from model.config import CLASS_NAMES
 from model.inference.answer_text import reason, verdict
-from model.inference.classifier import Classifier, Prediction, answer_fields
+from model.inference.classifier import Classifier
+from model.inference.prediction import Prediction, answer_fields
 from model.preprocessing import ImageError, prepare
 from model.reading.open_scan import read_scan
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import reduce
 
-from model.inference.classifier import Prediction
+from model.inference.prediction import Prediction
 
 
 def N_(text: str) -> str:  # noqa: N802 -- gettext's own name for it

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.config import CLASS_NAMES, NO_TUMOUR
-from model.inference.classifier import Prediction
+from model.inference.prediction import Prediction
 
 NEEDED = 3
 """Neighbouring slices in which a tumor must be seen, at least."""

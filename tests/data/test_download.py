@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 from kagglesdk import kaggle_env
 
-from data import download
-from data.download import main
+from data.download import __main__ as download
+from data.download.__main__ import main
 from tests.data.download_files import (
     MEBIBYTE,
     assert_nothing_left,

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from data import download, layout
-from data.download import main
+from data import layout
+from data.download import unpacking
+from data.download.__main__ import main
 from model.config import CLASS_NAMES
 from tests.data.download_files import (
     assert_nothing_left,
@@ -129,7 +130,7 @@ def test_a_zip_that_would_fill_the_disk_is_refused(
     value: int,
     what: str,
 ) -> None:
-    monkeypatch.setattr(download, limit, value)
+    monkeypatch.setattr(unpacking, limit, value)
     archive = tmp_path / "bomb.zip"
     archive.write_bytes(zip_bytes(dataset_files()))
     assert main(["--from", str(archive), "--out", str(out)]) == 1

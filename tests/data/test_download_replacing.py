@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from data import download
-from data.download import main
+from data.download import __main__ as download
+from data.download.__main__ import main
 from data.layout import DatasetError
 from data.staging import staging
 from tests.data.download_files import dataset_files, image_bytes, read_files, write_files, zip_bytes

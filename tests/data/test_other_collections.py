@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from data.dataset.collections import load_collections, part_of, person_of
-from data.download import main
+from data.download.__main__ import main
 from data.lgg_slices import EACH
 from tests.data.audit.test_audit import heads
 

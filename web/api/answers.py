@@ -8,8 +8,8 @@ import numpy as np
 from flask_babel import gettext
 
 from model.inference.answer_text import reason, verdict
-from model.inference.classifier import Prediction, answer_fields
 from model.inference.heat_map import Explanation
+from model.inference.prediction import Prediction, answer_fields
 from web.service.predictions import ClassifierLike
 
 DECIMALS = 4  # of a heat map's values

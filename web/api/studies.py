@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from model.inference.classifier import Prediction
+from model.inference.prediction import Prediction
 from model.inference.series_answer import SliceAnswer, answer_fields
 from model.preprocessing import prepare
 from model.reading.errors import ImageError

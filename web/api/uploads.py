@@ -19,8 +19,8 @@ from PIL import Image
 from werkzeug.datastructures import FileStorage
 
 from model.inference.answer_text import N_
-from model.inference.classifier import Prediction
 from model.inference.head_mask import head_box
+from model.inference.prediction import Prediction
 from model.preprocessing import finite, prepare, window
 from model.reading.errors import ImageError
 from model.reading.open_scan import has_slices, read_scan

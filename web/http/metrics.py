@@ -11,7 +11,7 @@ import time
 
 from flask import Blueprint, Flask, Response, abort, current_app, g, request
 
-from model.inference.classifier import Prediction
+from model.inference.prediction import Prediction
 from web.service.state import State
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

@@ -16,7 +16,7 @@ from flask_babel import lazy_gettext as _l
 from model.config import CLASS_NAMES
 from model.inference import answer_text
 from model.inference.answer_text import N_
-from model.inference.classifier import Prediction
+from model.inference.prediction import Prediction
 from web.pages.images import thumbnail_set, thumbnail_url
 from web.pages.script_words import script_words
 from web.service.selection import Filters

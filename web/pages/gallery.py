@@ -10,7 +10,7 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from model.config import CLASS_NAMES
-from model.inference.classifier import Prediction
+from model.inference.prediction import Prediction
 from web.service.samples import Sample
 from web.service.selection import RESULTS, SURENESS, Filters, neighbours, select
 from web.service.state import State, current_state, place

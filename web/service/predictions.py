@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from model.inference.classifier import Prediction
+from model.inference.prediction import Prediction
 from model.preprocessing import load_image
 from web.service.admission import Admission
 from web.service.samples import Gallery, Sample

@@ -13,7 +13,8 @@ from typing import Any
 from benchmarks.report import ROOT
 from benchmarks.service.load.files import bad_files, good_files
 from benchmarks.service.load.requests import Ask, Check, is_problem, upload
-from model.inference.classifier import Classifier, Prediction
+from model.inference.classifier import Classifier
+from model.inference.prediction import Prediction
 from model.preprocessing import load_image, prepare
 from model.reading.open_scan import read_scan
 

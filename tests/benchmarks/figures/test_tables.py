@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.figures import tables
+from benchmarks.figures import protocol_tables, tables
 from model.config import CLASS_NAMES
 from model.reports.elsewhere import FIGURES
 
@@ -98,7 +98,7 @@ def test_protocols_begin_with_the_honest_estimate_and_end_with_published_ones() 
         }
     }
     published = [{"model": "Big", "protocol": "official (leaked)", "accuracy": "99.85%"}]
-    rows = cells(tables.protocols(evaluation, published))[1:]
+    rows = cells(protocol_tables.protocols(evaluation, published))[1:]
     assert [row[0].split(",")[0] for row in rows] == ["ours"] * 5 + ["published: Big"]
     assert rows[0][0] == "ours, five-fold (1 of 5), first release's recipe"
     assert rows[0][3] == "**88.00%** (folds: 87.90% ± 2.00%)"
@@ -112,8 +112,8 @@ def test_protocols_begin_with_the_honest_estimate_and_end_with_published_ones() 
 
 
 def test_a_protocol_that_was_not_run_has_no_row() -> None:
-    assert len(cells(tables.protocols({"protocols": {}}, []))) == 1
-    assert len(cells(tables.calibration({"protocols": {}}))) == 1
+    assert len(cells(protocol_tables.protocols({"protocols": {}}, []))) == 1
+    assert len(cells(protocol_tables.calibration({"protocols": {}}))) == 1
 
 
 def test_seeds_have_a_mean_and_a_row_each() -> None:
@@ -122,7 +122,7 @@ def test_seeds_have_a_mean_and_a_row_each() -> None:
         "runs": runs, "accuracy": 0.93, "accuracy_sd": 0.0141,
         "balanced_accuracy": 0.465, "balanced_accuracy_sd": 0.007,
     }  # fmt: skip
-    rows = cells(tables.protocols({"protocols": {"clean": clean}}, []))[1:]
+    rows = cells(protocol_tables.protocols({"protocols": {"clean": clean}}, []))[1:]
     assert [row[0] for row in rows] == [
         "ours, trained for `clean`, mean of 2 seeds", "ours, trained for `clean`, seed 2",
         "ours, trained for `clean`, seed 4",
@@ -152,10 +152,10 @@ def test_calibration_by_protocol_leaves_out_what_was_not_measured() -> None:
             "runs": [run(1, test=calibrated(1311, 0.005), test_unseen=calibrated(322, 0.02))]
         },
     }
-    rows = cells(tables.calibration({"protocols": found}))[1:]
+    rows = cells(protocol_tables.calibration({"protocols": found}))[1:]
     assert rows[0][1:] == ["7,019", "none fitted", "3.1%", "", "", "0.100"]
     assert [row[0] for row in rows[1:]] == [
-        f"{tables.CLEAN}, seed 2", "official (**leaked**)",
+        f"{protocol_tables.CLEAN}, seed 2", "official (**leaked**)",
         f"official, {tables.SETS['test_unseen']}",
     ]  # fmt: skip
     assert rows[1][1:] == ["1,311", "1.23", "2.5%", "1.2%", "1.1%", "0.081"]
@@ -215,7 +215,7 @@ def test_the_two_numbers_of_each_protocol() -> None:
             "clean": {"runs": [{"seed": 3, "test": test}]},
         }
     }
-    rows = cells(tables.missed_and_alarms(evaluation))[1:]
+    rows = cells(protocol_tables.missed_and_alarms(evaluation))[1:]
     assert rows[0] == [
         "grouped: new patients", "14.8% (4 of 27; 95%: 6% to 32%)",
         "10.0% (2 of 20; 95%: 3% to 30%)",

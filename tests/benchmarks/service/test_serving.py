@@ -35,7 +35,7 @@ from benchmarks.service.load.requests import (
 )
 from benchmarks.service.load.start import start_command
 from benchmarks.service.load.wrk import Throughput, WrkError, parse
-from model.inference.classifier import Prediction
+from model.inference.prediction import Prediction
 from model.preprocessing import ImageError
 from model.reading.open_scan import read_scan
 

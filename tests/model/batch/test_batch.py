@@ -25,8 +25,9 @@ from model.batch.store import Store
 from model.batch.tables import FORMATS, read_rows, write_rows
 from model.config import CLASS_NAMES
 from model.inference.answer_text import NOT_AN_MRI, reason, verdict
-from model.inference.classifier import DEFAULT_MODEL_PATH, Classifier, Prediction
+from model.inference.classifier import DEFAULT_MODEL_PATH, Classifier
 from model.inference.model_files import ModelFileError
+from model.inference.prediction import Prediction
 from model.preprocessing import load_image, prepare
 from model.reading.open_scan import read_scan
 from tests.scan_files import dicom, nifti

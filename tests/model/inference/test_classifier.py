@@ -15,7 +15,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from data.dataset.image_set import to_float
 from model.config import CLASS_NAMES
-from model.inference.classifier import Classifier, Prediction
+from model.inference.classifier import Classifier
+from model.inference.prediction import Prediction
 from model.inference.temperature import softmax
 from tests.model_helpers import TRUST, smooth_images
 

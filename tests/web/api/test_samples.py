@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from marshmallow.validate import OneOf
 from numpy.typing import NDArray
 
-from model.inference.classifier import Prediction
+from model.inference.prediction import Prediction
 from tests.conftest import StubClassifier
 from tests.patience import LONGEST_WAIT
 from web.api.schemas import SamplesQuery

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from model.inference.classifier import Prediction
+from model.inference.prediction import Prediction
 from model.inference.trust import RULE
 from tests.conftest import StubClassifier
 from tests.web.html import text_of

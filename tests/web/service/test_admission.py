@@ -15,7 +15,8 @@ from flask.testing import FlaskClient
 from numpy.typing import NDArray
 
 from data.samples import SAMPLES_DIR
-from model.inference.classifier import Classifier, Prediction
+from model.inference.classifier import Classifier
+from model.inference.prediction import Prediction
 from model.preprocessing import load_image
 from tests.conftest import StubClassifier
 from tests.patience import LONGEST_WAIT

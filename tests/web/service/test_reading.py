@@ -15,7 +15,7 @@ from flask import Flask
 from numpy.typing import NDArray
 
 import web.api.uploads
-from model.inference.classifier import Prediction
+from model.inference.prediction import Prediction
 from tests.conftest import StubClassifier
 from tests.patience import LONGEST_WAIT
 from tests.scan_files import dicom, nifti, png, white_share

@@ -13,41 +13,20 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import stat
 import sys
-import zipfile
-import zlib
-from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
-from typing import TypeVar
-
-from tqdm import tqdm
+from collections.abc import Sequence
+from pathlib import Path
 
 from data import layout
+from data.download.kaggle import BY_HAND, NAME, OWNER, VERSION, DownloadError, download
+from data.download.progress import bar
+from data.download.unpacking import extract_zip
 from data.layout import DatasetError, DatasetReport
 from data.staging import staging, swap
 
-OWNER, NAME, VERSION = "masoudnickparvar", "brain-tumor-mri-dataset", 1
-HANDLE = f"{OWNER}/{NAME}/versions/{VERSION}"
-PAGE = f"https://www.kaggle.com/datasets/{OWNER}/{NAME}"
 DEFAULT_OUT, DEFAULT_ALSO = Path("data/raw"), Path("data/other")
 
-MAX_FILES = 50_000
-MAX_FILE_BYTES = 64 * 1024**2
-MAX_TOTAL_BYTES = 4 * 1024**3  # the dataset is about 150 MB
-CHUNK_BYTES = 1024**2
 NAMES_SHOWN = 10
-
-BY_HAND = f"""To get it by hand:
-  1. open {PAGE} in a browser
-  2. press Download and keep the zip
-  3. python -m data.download --from archive.zip"""
-
-T = TypeVar("T")
-
-
-class DownloadError(RuntimeError):
-    """Kaggle could not be reached, refused, or sent something damaged."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,72 +68,6 @@ def install(source: Path, out: Path) -> DatasetReport:
             report = _copy_readable(source, folder / "complete")
         swap(folder / "complete", out, folder / "previous")
     return report
-
-
-def extract_zip(archive: Path, target: Path) -> None:
-    """Unpack a zip below `target`, refusing what could write elsewhere or fill the disk.
-
-    Raises:
-        DatasetError: not a zip, damaged, encrypted, too large, or with an unsafe name in it.
-    """
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            members = [info for info in opened.infolist() if not info.is_dir()]
-            _check_sizes(members)
-            for info in _bar(members, "unpacking"):
-                _extract_member(opened, info, target)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise DatasetError(f"{archive} is not a zip, or it is damaged: {error}") from error
-    except RuntimeError as error:  # what zipfile raises for a password
-        raise DatasetError(f"{archive} cannot be unpacked: {error}") from error
-
-
-def download() -> Path:
-    """Download the pinned version with kagglehub; returns the folder in kagglehub's cache.
-
-    A partial download stays in the cache and is resumed next time; a damaged one is removed.
-
-    Raises:
-        DownloadError: anything went wrong, in words for a person.
-    """
-    try:
-        import kagglehub
-        import requests
-        from kagglehub import exceptions
-        from kagglehub.config import get_kaggle_credentials
-    except ImportError as error:
-        raise DownloadError(
-            f"{error.name} is not installed: pip install -r requirements-train.txt"
-        ) from error
-    refusals = (
-        exceptions.UnauthenticatedError,
-        exceptions.CredentialError,
-        exceptions.BackendError,
-    )
-    try:
-        get_kaggle_credentials()  # the dataset needs none, but a broken file stops kagglehub
-    except ValueError as error:
-        raise DownloadError(f"{_first_line(error)}; mend or remove it.") from error
-    try:
-        return Path(kagglehub.dataset_download(HANDLE))
-    except requests.HTTPError as error:
-        raise DownloadError(_http_reason(error)) from error
-    except (
-        requests.exceptions.ChunkedEncodingError,
-        requests.exceptions.ContentDecodingError,
-    ) as e:
-        raise DownloadError(
-            "The download broke off. Run the command again: it goes on where the server allows it."
-        ) from e
-    except requests.RequestException as error:
-        raise DownloadError(f"Kaggle cannot be reached: {_network_reason(error)}") from error
-    except (exceptions.DataCorruptionError, zipfile.BadZipFile, zlib.error, ValueError) as error:
-        _forget_download()
-        raise DownloadError(
-            f"What Kaggle sent is damaged and was removed ({_first_line(error)}). Run it again."
-        ) from error
-    except refusals as error:
-        raise DownloadError(f"Kaggle refused: {_first_line(error)}") from error
 
 
 def _run(source: Path | None, out: Path, *, force: bool) -> int:
@@ -227,10 +140,10 @@ def _already_there(out: Path, *, force: bool) -> bool:
 def _copy_readable(source: Path, target: Path) -> DatasetReport:
     images = layout.list_images(source)
     strays = layout.list_strays(source)
-    report = layout.check_images(images, progress=lambda it: _bar(it, "checking", len(images)))
+    report = layout.check_images(images, progress=lambda it: bar(it, "checking", len(images)))
     layout.require_every_class(report.counts)
     rejected = set(report.rejected)
-    for file in _bar([image for image in images if image.path not in rejected], "copying"):
+    for file in bar([image for image in images if image.path not in rejected], "copying"):
         folder = target / file.split / file.label
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file.path, folder / file.path.name)
@@ -240,61 +153,6 @@ def _copy_readable(source: Path, target: Path) -> DatasetReport:
         unreadable=report.unreadable,
         non_images=tuple(sorted([*report.non_images, *strays])),
     )
-
-
-def _check_sizes(members: Sequence[zipfile.ZipInfo]) -> None:
-    total = sum(info.file_size for info in members)
-    largest = max((info.file_size for info in members), default=0)
-    for what, found, limit in (
-        ("files", len(members), MAX_FILES),
-        ("bytes unpacked", total, MAX_TOTAL_BYTES),
-        ("bytes in one file", largest, MAX_FILE_BYTES),
-    ):
-        if found > limit:
-            raise DatasetError(f"The zip has {found} {what}; at most {limit} are accepted.")
-
-
-def _extract_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> None:
-    name = PurePosixPath(info.filename.replace("\\", "/"))
-    if name.is_absolute() or ".." in name.parts or ":" in info.filename:
-        raise DatasetError(f"The zip has an unsafe name in it: {info.filename!r}")
-    if stat.S_ISLNK(info.external_attr >> 16):
-        raise DatasetError(f"The zip has a symbolic link in it: {info.filename!r}")
-    if name.name.startswith(".") or "__MACOSX" in name.parts:
-        return
-    path = target.joinpath(*name.parts)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with opened.open(info) as packed, path.open("xb") as unpacked:  # x: no name twice
-        shutil.copyfileobj(packed, unpacked, CHUNK_BYTES)  # never more than the size checked above
-
-
-def _http_reason(error: Exception) -> str:
-    response = getattr(error, "response", None)
-    status = None if response is None else response.status_code
-    known = {
-        401: "Kaggle refused the credentials it was given (401); remove or renew them.",
-        403: "Kaggle refused the download (403): sign in on the dataset's page, or set a token.",
-        404: f"Kaggle has no {HANDLE} (404).",
-        429: "Kaggle asks to wait before the next download (429).",
-    }
-    return known.get(status or 0, f"Kaggle answered with an error: {_first_line(error)}")
-
-
-def _network_reason(error: BaseException) -> str:
-    """What urllib3 says at the bottom of it, without its address and count of retries."""
-    wrapped = error.args[0] if error.args else None
-    reason = getattr(wrapped, "reason", None)
-    return _first_line(reason if isinstance(reason, Exception) else error)
-
-
-def _forget_download() -> None:
-    """Remove the archive and what was unpacked of it, else kagglehub takes it for complete."""
-    from kagglehub.cache import get_cached_archive_path, get_cached_path
-    from kagglehub.handle import parse_dataset_handle
-
-    handle = parse_dataset_handle(HANDLE)
-    Path(get_cached_archive_path(handle)).unlink(missing_ok=True)
-    shutil.rmtree(get_cached_path(handle), ignore_errors=True)
 
 
 def _warn_rejected(report: DatasetReport) -> None:
@@ -319,16 +177,6 @@ def _warn_counts(counts: dict[str, dict[str, int]]) -> None:
             "warning: these counts are no version's that is known; results will differ.\n"
             f"  found: {layout.describe_counts(counts)}\n{known}"
         )
-
-
-def _bar(items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
-    bar: Iterable[T] = tqdm(items, desc=what, total=total, unit=" files", disable=None)
-    return bar
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def _complain(message: str) -> None:

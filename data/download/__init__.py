@@ -1,0 +1,1 @@
+"""Getting the dataset: from Kaggle, or from what was downloaded by hand."""
