@@ -51,7 +51,7 @@ def build(options: argparse.Namespace) -> dict[str, Any]:
         images = load_split(options.data, options.split)
     predict = keras_predictor(options.model)
     few = sample(images, options.per_class)
-    table = corruption_table(predict, few.images, few.labels)
+    table = corruption_table(predict, few.images[:], few.labels)
     return {
         "command": "python -m benchmarks.network.corruptions --data DIR",
         "machine": describe_machine(),
@@ -66,7 +66,7 @@ def build(options: argparse.Namespace) -> dict[str, Any]:
         },
         "aims": AIMS,
         **table,
-        "same_label_mirrored": mirror_agreement(predict, images.images),
+        "same_label_mirrored": mirror_agreement(predict, images.images[:]),
         "same_label_512": {
             "measured": (
                 f"phantoms: drawn at {LARGE} pixels, against the same picture resized to 224 by "
@@ -76,7 +76,7 @@ def build(options: argparse.Namespace) -> dict[str, Any]:
                 "alone does"
             ),
             "phantoms": phantom_size_agreement(predict, options.phantoms),
-            "real_images": real_size_agreement(predict, images.images),
+            "real_images": real_size_agreement(predict, images.images[:]),
         },
         "seconds": round(time.perf_counter() - started, 1),
     }

@@ -46,8 +46,12 @@ def cached(per_class: int, folder: Path, *, workers: int = 1) -> tuple[Outlined,
 
     def arrays() -> dict[str, NDArray[Any]]:
         outlined, heads = draw(per_class, workers=workers)
-        parts = {"images": outlined.images, "labels": outlined.labels, "masks": outlined.masks}
-        return parts | {"heads": heads}
+        return {
+            "images": outlined.images,
+            "labels": outlined.labels,
+            "masks": outlined.masks,
+            "heads": heads,
+        }
 
     found = kept(folder / f"heat-map-phantoms-{per_class}-{PHANTOM_SEED}.npz", arrays)
     names = _names(per_class, PHANTOM_SEED)

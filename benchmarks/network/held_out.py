@@ -44,4 +44,4 @@ def outlined(images: ImageSet, path: Path) -> Outlined:
         raise ValueError(f"`outlines` must hold held-out images. Received: {path} with none")
     kept = images.take(rows)
     masks = np.stack([outline_mask(outlines[name]) for name in kept.names])
-    return Outlined(kept.images, kept.labels, masks, kept.names)
+    return Outlined(kept.images[:], kept.labels, masks, kept.names)

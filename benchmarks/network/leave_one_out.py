@@ -74,7 +74,7 @@ def figures(collections: Collections, no_tumor: NDArray[np.floating[Any]]) -> di
         "tumors": _share(right[~healthy]),
         "healthy": _share(right[healthy]),
         "missed_with_certainty": float(missed.mean()) if len(missed) else None,
-        "auroc": auroc(1.0 - no_tumor, ~healthy),
+        "auroc": auroc(1.0 - no_tumor.astype(np.float64), ~healthy),
     }
 
 

@@ -148,7 +148,7 @@ def shipped(
     def scores(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         return trust.scores(network_outputs(classifier, images)[1])
 
-    kept = {name: scores(mri[name].images) for name in ("test", "phantoms", "gallery")}
+    kept = {name: scores(mri[name].images[:]) for name in ("test", "phantoms", "gallery")}
     others = {name: scores(found) for name, found in pictures.items()}
     for name, found in others.items():
         described[name]["refused"] = float((found > trust.ood_threshold).mean())
@@ -166,7 +166,7 @@ def shipped(
         }
     near = {
         name: float((scores(images) > trust.ood_threshold).mean())
-        for name, images in near_cases(mri["test"].images).items()
+        for name, images in near_cases(mri["test"].images[:]).items()
     }
     outputs = classifier.outputs(to_float(mri["gallery"].images[0]))
     summary["microseconds"] = microseconds(lambda: trust.judge(outputs.logits, outputs.features))
@@ -218,7 +218,7 @@ def compare(
 ) -> list[dict[str, Any]]:
     """A row for each depth and method."""
     model = depths_of(keras.models.load_model(ARTIFACTS / f"{MODEL_NAME}.keras", safe_mode=True))
-    seen = {name: read(model, images.images) for name, images in mri.items()}
+    seen = {name: read(model, images.images[:]) for name, images in mri.items()}
     labels = np.concatenate([mri["training"].labels, 4 + mri["fitted phantoms"].labels])
     other = {
         part: read(

@@ -58,7 +58,8 @@ def charts_of_development() -> Iterator[Image.Image]:
 
     def points(figure: Figure, rng: np.random.Generator) -> None:
         axes = figure.subplots()
-        axes.scatter(*rng.standard_normal((2, 200)), c=rng.random(200))
+        across, up = rng.standard_normal((2, 200))
+        axes.scatter(across, up, c=rng.random(200))
 
     yield from _figures({"lines": lines, "bars": bars, "points": points}, 1)
 

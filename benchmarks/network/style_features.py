@@ -11,6 +11,7 @@ Data contract: images uint8 (224, 224).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -124,9 +125,15 @@ def _plane(
     values: NDArray[np.float32], head: NDArray[np.bool_], box: tuple[slice, slice]
 ) -> dict[str, float]:
     """Axial, coronal or sagittal: the silhouette's symmetry, widths and roundness."""
-    crop = cv2.resize(head[box].astype(np.float32), (64, 64), interpolation=cv2.INTER_AREA)
+    crop: NDArray[Any] = cv2.resize(
+        head[box].astype(np.float32), (64, 64), interpolation=cv2.INTER_AREA
+    )
     tones = cv2.resize(values[box], (16, 16), interpolation=cv2.INTER_AREA)
-    flips = {"left_right": np.s_[:, ::-1], "up_down": np.s_[::-1], "turned": np.s_[::-1, ::-1]}
+    flips: dict[str, Any] = {
+        "left_right": np.s_[:, ::-1],
+        "up_down": np.s_[::-1],
+        "turned": np.s_[::-1, ::-1],
+    }
     found = {name: _overlap(crop, crop[flip]) for name, flip in flips.items()}
     for name in ("left_right", "up_down"):
         found[f"tones_{name}"] = (

@@ -232,7 +232,7 @@ def timed(
 
 def load() -> float:
     """How many cores other work uses now; the load average would include the run before."""
-    return psutil.cpu_percent(interval=2) / 100 * (os.cpu_count() or 1)
+    return float(psutil.cpu_percent(interval=2)) / 100 * (os.cpu_count() or 1)
 
 
 def children_seconds() -> float:

@@ -66,6 +66,7 @@ def seeds() -> dict[str, bytes]:
     grey = colour[..., 0]
     found = {name: make(colour) for name, make in _PICTURES.items()}
     voxels = grey.astype(np.int16)[:, :, np.newaxis].repeat(3, axis=2)
+    kind: Any  # nibabel has annotations in part
     for name, array, kind in (
         ("nifti", voxels, nibabel.Nifti1Image),
         ("nifti-2", voxels.astype(np.float32), nibabel.Nifti2Image),
@@ -84,7 +85,7 @@ def seeds() -> dict[str, bytes]:
         grey.astype("<u2").tobytes(), RescaleSlope=2, RescaleIntercept=-5, WindowCenter=90,
         WindowWidth=100, PhotometricInterpretation="MONOCHROME1",
     )  # fmt: skip
-    eight = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
+    eight: dict[str, Any] = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
     found["dicom-colour"] = _dicom(
         colour.tobytes(), SamplesPerPixel=3, PhotometricInterpretation="RGB",
         PlanarConfiguration=0, **eight,
@@ -101,7 +102,7 @@ def seeds() -> dict[str, bytes]:
 def _odd_dicoms(grey: np.ndarray[Any, Any]) -> dict[str, bytes]:
     """What is read beyond the ordinary: compressions, palettes, groups, and no preamble."""
     plain = grey.astype("<u2").tobytes()
-    twelve = {"Rows": 16, "Columns": 16, "BitsStored": 12, "HighBit": 11}
+    twelve: dict[str, Any] = {"Rows": 16, "Columns": 16, "BitsStored": 12, "HighBit": 11}
     found = {
         f"dicom-{name}": _dicom(encapsulate([codestream(name)]), getattr(uid, name), **twelve)
         for name in ERRORS

@@ -92,7 +92,8 @@ class Master:
     def children(self, pid: int | None = None) -> list[psutil.Process]:
         """What the master, or another one, has started."""
         with contextlib.suppress(psutil.NoSuchProcess):
-            return psutil.Process(pid or self.pid).children()
+            found: list[psutil.Process] = psutil.Process(pid or self.pid).children()
+            return found
         return []
 
     def hup(self) -> None:

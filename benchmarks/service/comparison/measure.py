@@ -22,12 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import REPORTS, write_report
+from benchmarks.report import REPORTS, ROOT, write_report
 from benchmarks.service.load.files import encoded, phantom_image
 from benchmarks.service.load.requests import milliseconds, multipart
 from benchmarks.service.load.start import (
     MEASURED,
-    ROOT,
     Service,
     add_python,
     free_port,

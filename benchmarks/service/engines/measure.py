@@ -251,7 +251,7 @@ def main() -> None:
     images, labels, calibration = phantoms, np.empty(0, np.int64), phantoms
     if options.data:
         test = load_split(options.data, "Testing")
-        images, labels = np.concatenate([to_float(test.images), phantoms]), test.labels
+        images, labels = np.concatenate([to_float(test.images[:]), phantoms]), test.labels
         training = load_split(options.data, "Training").images
         calibration = calibration_images(training, metadata["calibration_images"])
     rows = measure_variants(model, images, labels, calibration, options)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.service.load.start import megabytes, session_members
 
@@ -123,6 +124,6 @@ def slope(samples: Sequence[Sample], share: float) -> dict[str, float | int | No
     }
 
 
-def _centred(values: Sequence[float]) -> np.ndarray:
-    array = np.asarray(values, np.float64)
-    return array - array.mean()
+def _centred(values: Sequence[float]) -> NDArray[np.float64]:
+    array: NDArray[np.float64] = np.asarray(values, np.float64)
+    return array - np.float64(array.mean())

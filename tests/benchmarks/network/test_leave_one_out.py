@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,12 +63,14 @@ def test_runs_without_a_family_are_measured_on_it(
         Image.fromarray(image[:, :, 0]).save(tmp_path / "other" / name)
     seen: list[tuple[str, ...]] = []
 
-    def train(config, training, validation, out, *, collections, **_):
+    def train(
+        config: Any, training: Any, validation: Any, out: Path, *, collections: Any, **_: Any
+    ) -> Any:
         assert config.epochs == 2
         seen.append((out.name, *collections.names))
         return argparse.Namespace(model="model")
 
-    def predict(model, images):
+    def predict(model: Any, images: np.ndarray) -> np.ndarray:
         return np.tile([0.3, 0.3, 0.3, 0.1], (len(images), 1))
 
     parts = argparse.Namespace(training="training", validation=None)

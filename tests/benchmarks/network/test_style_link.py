@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -81,7 +83,7 @@ def test_without_a_link_there_is_a_coin_toss() -> None:
     assert accuracy["low"] <= accuracy["value"] <= accuracy["high"]
 
 
-def test_draws_know_their_source(tmp_path) -> None:
+def test_draws_know_their_source(tmp_path: Path) -> None:
     images = heads(8, seed=7)
     labels = np.array([0, 2] * 4, dtype=np.int64)
     training = ImageSet(images, labels, tuple(f"class/{k}.png" for k in range(8)), "")
@@ -105,7 +107,7 @@ def test_draws_know_their_source(tmp_path) -> None:
     assert (target["probabilities"][:, NO_TUMOUR] == 0).tolist() == after.tumor[:4].tolist()
 
 
-def test_draws_of_the_first_release_are_read(tmp_path) -> None:
+def test_draws_of_the_first_release_are_read(tmp_path: Path) -> None:
     images = heads(2, seed=8)[..., 0]
     np.savez(tmp_path / "old.npz", images=images, tumor=[True, False], source=["a", "b"])
     found = load_first_release(tmp_path / "old.npz")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.service.fuzz import ROOT, _failure, _figures
+from benchmarks.report import ROOT
+from benchmarks.service.fuzz import _failure, _figures
 from tests.patience import LONGEST_WAIT
 
 ENDED = """#2	INITED cov: 901 ft: 1000 corp: 20/9Kb exec/s: 0 rss: 99Mb

@@ -37,7 +37,8 @@ def heads(n: int, seed: int, *, symmetric: float = 0.0) -> NDArray[np.uint8]:
     texture = symmetric * even + (1 - symmetric) * texture
     texture = 120 + 60 * texture / np.abs(texture).max(axis=(1, 2), keepdims=True)
     inside = (x / 0.75) ** 2 + (y / 0.9) ** 2 < 1
-    return np.rint(texture * inside).astype(np.uint8)[..., np.newaxis]
+    pictures: NDArray[np.uint8] = np.rint(texture * inside).astype(np.uint8)
+    return pictures[..., np.newaxis]
 
 
 def test_a_signature_is_the_centred_block_means_at_unit_norm() -> None:
