@@ -125,7 +125,8 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
             ".jpg", varied(bases[number % len(bases)], number), [cv2.IMWRITE_JPEG_QUALITY, 90]
         )[1]
         path = options.folder / "data" / split / label / f"{number:06}.jpg"
-        return path.write_bytes(encoded.tobytes())
+        written: int = path.write_bytes(encoded.tobytes())
+        return written
 
     with ThreadPoolExecutor(2) as pool:
         total = sum(
