@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.analyse_page import OpenPage, card, choose
 
@@ -39,7 +39,7 @@ def test_a_pair_that_is_chosen_is_one_volume(
     expect(page.locator(".card")).to_have_count(1)
     found = card(page, files[0].name)
     expect(found).to_have_attribute("data-state", "done")
-    expect(found.locator("[data-field=slice]")).to_have_text("2 (0–4)")
+    expect(found.locator("[data-field=slice]")).to_have_text("axial 2 (0–4)")
     expect(found.locator("[data-field=planes] .count")).to_have_text(["5", "18", "16"])
 
 
@@ -52,9 +52,8 @@ def test_a_pair_in_a_folder_is_one_volume(open_page: OpenPage, pair: tuple[Path,
 
 
 def test_voxels_without_their_header_are_said_to_be_so(
-    open_page: OpenPage, pair: tuple[Path, Path]
+    noisy: Page, pair: tuple[Path, Path]
 ) -> None:
-    page = open_page("/analyse")
-    choose(page, pair[1])
-    expect(page.locator(".card")).to_have_attribute("data-state", "failed")
-    expect(page.locator(".card [data-field=detail]")).to_contain_text("without its header (.hdr)")
+    choose(noisy, pair[1])
+    expect(noisy.locator(".card")).to_have_attribute("data-state", "failed")
+    expect(noisy.locator(".card [data-field=detail]")).to_contain_text("without its header (.hdr)")
