@@ -18,6 +18,7 @@ import numpy as np
 from keras import layers
 
 from model.config import CLASS_NAMES, IMAGE_SIZE, MODEL_NAME, ArchitectureConfig
+from model.training.normalization import FusedBatchNormalization
 
 
 def build_cnn(
@@ -62,7 +63,7 @@ def build_cnn(
             x = layers.MaxPooling2D(pool, name=f"pool{index}")(x)
         if normalize:
             # A scale that cannot turn negative commutes with the maximum, so folding is exact.
-            x = layers.BatchNormalization(
+            x = FusedBatchNormalization(
                 gamma_constraint=keras.constraints.NonNeg(), name=f"conv{index}_norm"
             )(x)
         x = layers.Activation("elu", name=f"elu{index}")(x)
@@ -86,7 +87,7 @@ def build_cnn(
 
 def _lesion_head(x: Any) -> Any:
     """Class shares of each cell: (batch, cells, cells, 256) to (batch, cells, cells, 4)."""
-    x = layers.BatchNormalization(name="lesion_norm")(x)
+    x = FusedBatchNormalization(name="lesion_norm")(x)
     x = layers.Activation("elu", name="lesion_elu")(x)
     x = layers.Conv2D(len(CLASS_NAMES), 1, name="lesion_logits")(x)
     return layers.Activation("softmax", dtype="float32", name="lesion")(x)
