@@ -1,8 +1,8 @@
+"""Batches of an epoch: what is shown, how often, and what it teaches."""
+
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import cv2
 import numpy as np
@@ -10,80 +10,24 @@ import pytest
 
 from data.dataset.collections import LABELS, TUMOR, Collections
 from data.dataset.image_set import ImageSet
-from data.dataset.outline_files import Outline, outline_mask
-from data.phantoms.sets import PhantomPool
-from model.config import CLASS_NAMES, NO_TUMOUR, AugmentationConfig, TrainingConfig
-from model.training import batches
-from model.training.batches import (
-    KINDS,
-    Sources,
-    TrainingFlow,
-    admissible,
-    even_chances,
+from data.dataset.outline_files import Outline
+from model.config import NO_TUMOUR, TrainingConfig
+from model.training.batches import KINDS, Sources, TrainingFlow, admissible, even_chances
+from model.training.counterfactuals import dilate
+from tests.model.training.batch_makers import (
+    BOX,
+    CONFIG,
+    EVERYTHING,
+    OUTLINES,
+    epoch,
+    flow_of,
+    head,
+    numbered,
+    one,
+    pairs,
+    pool_of,
 )
-from model.training.counterfactuals import dilate, paint_out
 from tests.model_helpers import smooth_images
-
-STILL = AugmentationConfig(
-    rotation_range=0, width_shift_range=0, height_shift_range=0, zoom_range=0, shear_range=0,
-    horizontal_flip=False, brightness_range=(1.0, 1.0), recolor=0, strip=0, curve=0, frame=0,
-    background=0, marks=0, turn=0, degrade=0, gamma=0, bias_field=0, blur=0, noise=0, elastic=0,
-)  # fmt: skip
-CONFIG = TrainingConfig(
-    batch_size=8, collection_share=0.0, graft_share=0.0, phantom_share=0.0, paint_out_share=0.0,
-    control_share=0.0, ramp=0.0, seed=7, augmentation=STILL,
-)  # fmt: skip
-BOX = np.array([[60, 80], [100, 80], [100, 130], [60, 130]], np.float32)  # x 60..99, y 80..129
-
-
-def numbered(values: range) -> ImageSet:
-    """Images that carry their own number as grey value; the label is the number modulo 4."""
-    numbers = np.array(values)
-    images = np.broadcast_to(numbers[:, None, None, None], (len(numbers), 224, 224, 1))
-    return ImageSet(images.astype(np.uint8), numbers % 4, tuple(map(str, values)), "numbered")
-
-
-def pool_of(values: range) -> PhantomPool:
-    """Phantoms that carry their number likewise; the lesion is the upper half of each tumour."""
-    images = numbered(values)
-    masks = np.zeros((len(images), 224, 224), np.uint8)
-    masks[images.labels != NO_TUMOUR, :112] = 255
-    return PhantomPool(images.images[:, :, :, 0], masks, images.labels)
-
-
-def flow_of(
-    images: ImageSet, config: TrainingConfig = CONFIG, number: int = 0, **others: Any
-) -> TrainingFlow:
-    """The flow of an epoch over images; `others` are the other sources."""
-    return TrainingFlow(Sources(images, others.pop("outlines", {}), **others), config, number)
-
-
-def epoch(flow: TrainingFlow) -> tuple[np.ndarray, np.ndarray]:
-    """Grey value at the centre and label of each image of a flow over `numbered` images."""
-    batches = [flow[i] for i in range(len(flow))]
-    images = np.concatenate([batch[0] for batch in batches])
-    labels = np.concatenate([batch[1]["probabilities"] for batch in batches])
-    assert images.dtype == labels.dtype == np.float32
-    return np.rint(images[:, 112, 112, 0] * 255).astype(int), labels.argmax(axis=1)
-
-
-def head() -> np.ndarray:
-    """A head of one texture, with a bright tumour in `BOX`: uint8 (224, 224, 1)."""
-    image = np.zeros((224, 224), np.uint8)
-    cv2.ellipse(image, (112, 112), (90, 105), 0, 0, 360, 110, -1)
-    image = np.where(image > 0, image + smooth_images(1, seed=2)[0, :, :, 0] // 16, 0)
-    image[80:130, 60:100] = 255
-    return image.astype(np.uint8)[:, :, np.newaxis]
-
-
-def one(label: str, config: TrainingConfig, outlines: dict[str, Outline] | None) -> Any:
-    """The batch of an epoch over one image of `head`."""
-    images = ImageSet(head()[np.newaxis], np.array([CLASS_NAMES.index(label)]), ("x/a",), "hash")
-    return flow_of(images, config, outlines=outlines or {})[0]
-
-
-OUTLINES = {"x/a": Outline(1, False, BOX)}
-
 
 # what an epoch shows
 
@@ -150,14 +94,6 @@ def test_an_epoch_is_decided_by_its_config_and_number() -> None:
     assert 0 <= first[0][0].min() < first[0][0].max() <= 1
 
 
-def pairs(batch: Any, other: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Targets and weights of two batches."""
-    for part in (1, 2):
-        assert batch[part].keys() == other[part].keys() == {"probabilities", "lesion"}
-        for name in batch[part]:
-            yield batch[part][name], other[part][name]
-
-
 def test_each_kind_of_draw_takes_its_share_on_top_of_the_dataset() -> None:
     """Told apart by grey value: the dataset's below 105, phantoms from 105, collections at 250."""
     images, phantoms = numbered(range(1, 105)), pool_of(range(105, 205))
@@ -178,7 +114,8 @@ def test_each_kind_of_draw_takes_its_share_on_top_of_the_dataset() -> None:
 
 
 def test_shares_are_of_all_draws_and_a_kind_without_its_source_has_none() -> None:
-    images, config = numbered(range(1, 51)), TrainingConfig()
+    images = numbered(range(1, 51))
+    config = replace(CONFIG, collection_share=0.26, graft_share=0.16, phantom_share=0.14)
     whole = Sources(images, OUTLINES, pool_of(range(4)), other())
     assert whole.shares(config) == pytest.approx(
         {"dataset": 0.44, "collection": 0.26, "graft": 0.16, "phantom": 0.14}
@@ -287,6 +224,15 @@ def test_a_tumor_whose_place_is_unknown_teaches_the_cells_nothing() -> None:
         assert (targets["probabilities"][rows] == [1, 1, 0, 1]).all()
 
 
+def healthy_head() -> np.ndarray:
+    """A head with a dark skull between brain and scalp: uint8 (224, 224, 1)."""
+    image = np.zeros((224, 224), np.uint8)
+    for axes, grey in (((90, 105), 200), ((84, 99), 25), ((76, 91), 110)):
+        cv2.ellipse(image, (112, 112), axes, 0, 0, 360, grey, -1)
+    image = np.where(image == 110, image + smooth_images(1, seed=3)[0, :, :, 0] // 10, image)
+    return image.astype(np.uint8)[:, :, np.newaxis]
+
+
 def test_a_graft_is_a_tumor_of_no_known_kind_or_a_healthy_control() -> None:
     """Half of the grafts are controls; both are made of healthy heads, which stay recognizable."""
     labels = np.array([0, 2] * 8)
@@ -312,155 +258,3 @@ def test_a_graft_is_a_tumor_of_no_known_kind_or_a_healthy_control() -> None:
         assert draw.mask is not None
         assert not draw.mask.any()
         assert np.abs(draw.image - plain).mean() < 5
-
-
-def healthy_head() -> np.ndarray:
-    """A head with a dark skull between brain and scalp: uint8 (224, 224, 1)."""
-    image = np.zeros((224, 224), np.uint8)
-    for axes, grey in (((90, 105), 200), ((84, 99), 25), ((76, 91), 110)):
-        cv2.ellipse(image, (112, 112), axes, 0, 0, 360, grey, -1)
-    image = np.where(image == 110, image + smooth_images(1, seed=3)[0, :, :, 0] // 10, image)
-    return image.astype(np.uint8)[:, :, np.newaxis]
-
-
-# counterfactuals
-
-
-def test_counterfactuals_take_their_shares_of_the_outlined_tumours() -> None:
-    """Told apart by label and lesion: painted out, and the rest; control patches by their paint."""
-    names = tuple(f"glioma/{i}" for i in range(120))
-    images = ImageSet(np.repeat(head()[np.newaxis], 120, 0), np.zeros(120, np.int64), names, "")
-    outlines = {name: Outline(1, False, BOX) for name in names}
-    config = replace(CONFIG, paint_out_share=0.25, control_share=0.125)
-    counts = np.zeros(3)
-    for number in range(3):
-        flow = flow_of(images, config, number, outlines=outlines)
-        for index in range(len(flow)):
-            shown, targets, _ = flow[index]
-            painted_out = targets["probabilities"][:, NO_TUMOUR] == 1
-            changed = np.abs(shown - head() / 255.0).max(axis=(1, 2, 3)) > 0.005
-            assert changed[painted_out].all()
-            assert (targets["probabilities"][~painted_out, 0] == 1).all()
-            counts += [painted_out.sum(), (changed & ~painted_out).sum(), (~changed).sum()]
-    for found, share in zip(counts, (0.25, 0.125, 0.625), strict=True):
-        assert found / 360 == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / 360))
-
-
-def test_with_the_tumour_painted_out_an_image_is_notumor_and_has_no_lesion() -> None:
-    config = replace(CONFIG, paint_out_share=1.0)
-    _, targets, weights = one("glioma", config, OUTLINES)
-    assert targets["probabilities"].tolist() == [[0, 0, 1, 0]]
-    np.testing.assert_array_equal(targets["lesion"][0, :, :, NO_TUMOUR], 1)
-    np.testing.assert_array_equal(targets["lesion"][0, :, :, [0, 1, 3]], 0)
-    np.testing.assert_array_equal(weights["lesion"], 1)
-    images = ImageSet(head()[np.newaxis], np.array([0]), ("x/a",), "hash")
-    draw = flow_of(images, config, outlines=OUTLINES).draw(0)
-    mask = outline_mask(OUTLINES["x/a"])
-    assert draw.image[mask].max() < 160  # the tumour was at 255
-    expected = [paint_out(head(), mask, margin=margin)[:, :, 0] for margin in range(2, 6)]
-    assert any(np.array_equal(draw.image, painted) for painted in expected)
-    np.testing.assert_array_equal(draw.image[~dilate(mask, 5)], head()[~dilate(mask, 5), 0])
-
-
-def test_the_shares_of_painted_images_grow_over_the_ramp() -> None:
-    """With a ramp over half of ten epochs: none in the first, all of their share from the sixth."""
-    config = replace(CONFIG, epochs=10, ramp=0.5, paint_out_share=0.5, control_share=0.25)
-    flows = [flow_of(numbered(range(1, 9)), config, number) for number in range(10)]
-    assert [flow._paint_out for flow in flows] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, *[0.5] * 5])
-    assert [flow._control for flow in flows] == pytest.approx(
-        [0, 0.05, 0.1, 0.15, 0.2, *[0.25] * 5]
-    )
-
-
-def test_the_painted_rim_varies() -> None:
-    mask = outline_mask(OUTLINES["x/a"])
-    config = replace(CONFIG, paint_out_share=1.0)
-    images = ImageSet(np.repeat(head()[np.newaxis], 16, 0), np.zeros(16, int), ("x/a",) * 16, "")
-    flow = flow_of(images, config, outlines=OUTLINES)
-    painted = [paint_out(head(), mask, margin=margin)[:, :, 0] for margin in range(2, 6)]
-    found = {
-        margin
-        for image in (flow.draw(place).image for place in range(16))
-        for margin, expected in enumerate(painted, start=2)
-        if np.array_equal(image, expected)
-    }
-    assert found == {2, 3, 4, 5}
-
-
-def test_a_control_keeps_its_label_its_tumour_and_its_target() -> None:
-    plain = one("glioma", CONFIG, OUTLINES)
-    control = one("glioma", replace(CONFIG, control_share=1.0), OUTLINES)
-    assert control[1]["probabilities"].tolist() == [[1, 0, 0, 0]]
-    for left, right in pairs(plain, control):
-        np.testing.assert_array_equal(left, right)
-    mask = outline_mask(OUTLINES["x/a"])
-    np.testing.assert_array_equal(control[0][0][mask], plain[0][0][mask])
-    changed = (np.abs(control[0] - plain[0]) > 1e-3)[0, :, :, 0]
-    assert 100 < changed.sum() < 2 * mask.sum()
-
-
-def test_a_control_without_a_place_is_the_image_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "control_patch", lambda *_, **__: None)
-    plain = one("glioma", CONFIG, OUTLINES)
-    control = one("glioma", replace(CONFIG, control_share=1.0), OUTLINES)
-    np.testing.assert_array_equal(control[0], plain[0])
-    for left, right in pairs(plain, control):
-        np.testing.assert_array_equal(left, right)
-
-
-EVERYTHING = replace(CONFIG, paint_out_share=0.5, control_share=0.5)
-LINE = {"x/a": Outline(1, False, np.array([[60, 80], [60, 80], [60, 80]], np.float32))}
-
-
-@pytest.mark.parametrize("outlines", [None, {}, {"x/b": OUTLINES["x/a"]}, LINE])
-def test_a_tumour_of_unknown_place_teaches_its_class_alone(
-    outlines: dict[str, Outline] | None,
-) -> None:
-    for seed in range(3):
-        images, targets, weights = one("pituitary", replace(EVERYTHING, seed=seed), outlines)
-        assert targets["probabilities"].tolist() == [[0, 0, 0, 1]]
-        assert weights["probabilities"].tolist() == [1]
-        np.testing.assert_array_equal(weights["lesion"], 0)
-        np.testing.assert_allclose(images[0], head() / 255.0, atol=1e-6)
-
-
-def test_an_image_without_tumour_has_no_lesion_in_any_cell() -> None:
-    images, targets, weights = one("notumor", EVERYTHING, OUTLINES)
-    assert targets["probabilities"].tolist() == [[0, 0, 1, 0]]
-    np.testing.assert_array_equal(targets["lesion"][0, :, :, NO_TUMOUR], 1)
-    np.testing.assert_array_equal(weights["lesion"], 1)
-    np.testing.assert_allclose(images[0], head() / 255.0, atol=1e-6)
-
-
-# the lesion head's cells
-
-
-def test_the_cells_cover_the_outline() -> None:
-    """`BOX` covers rows 5 to 8.125 and columns 3.75 to 6.25 of the cells."""
-    _, targets, weights = one("meningioma", CONFIG, OUTLINES)
-    rows, columns = np.zeros(14), np.zeros(14)
-    rows[5:9] = [1, 1, 1, 0.125]
-    columns[3:7] = [0.25, 1, 1, 0.25]
-    cover = np.outer(rows, columns)
-    np.testing.assert_allclose(targets["lesion"][0, :, :, 1], cover, atol=1e-6)
-    np.testing.assert_allclose(targets["lesion"][0, :, :, NO_TUMOUR], 1 - cover, atol=1e-6)
-    np.testing.assert_array_equal(targets["lesion"][0, :, :, [0, 3]], 0)
-    np.testing.assert_allclose(weights["lesion"][0], 1 + 8 * cover, atol=1e-5)
-    halved = one("meningioma", replace(CONFIG, lesion_cell_weight=4.0), OUTLINES)[2]
-    np.testing.assert_allclose(halved["lesion"][0], 1 + 4 * cover, atol=1e-5)
-
-
-def test_the_cells_move_with_the_image_and_sum_to_one() -> None:
-    moving = replace(CONFIG, augmentation=replace(AugmentationConfig(), noise=0.0))
-    places = []
-    for seed in range(4):
-        images, targets, _ = one("glioma", replace(moving, seed=seed), OUTLINES)
-        target = targets["lesion"][0]
-        np.testing.assert_allclose(target.sum(axis=2), 1, atol=1e-6)
-        assert 0 <= target.min() <= target.max() <= 1
-        assert 0.5 < target[:, :, 0].sum() * 256 / (40 * 50) < 2
-        cells = cv2.resize(images[0, :, :, 0], (14, 14), interpolation=cv2.INTER_AREA)
-        inside, outside = target[:, :, 0] > 0.99, target[:, :, 0] == 0
-        assert cells[inside].mean() > cells[outside & (cells > 0.1)].mean() + 0.1
-        places.append(target[:, :, 0].argmax())
-    assert len(set(places)) > 1

@@ -13,7 +13,7 @@ import keras
 import pytest
 
 from model.training import devices
-from model.training.devices import DeviceError, count_devices, data_parallel
+from model.training.devices import DeviceError, choose_precision, count_devices, data_parallel
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -121,3 +121,29 @@ def test_two_devices_train_as_one_does(tmp_path: Path) -> None:
     for name in ("lesion_loss", "val_loss"):
         first, *_, last = (float(row[name]) for row in curves[1])
         assert last < first - 100 * TOLERANCE  # the steps moved it by more than is tolerated
+
+
+# precision
+
+
+@pytest.mark.parametrize(
+    ("requested", "flags", "expected"),
+    [
+        ("auto", "flags : fpu avx512f amx_bf16 amx_tile", "mixed_bfloat16"),
+        ("auto", "flags : fpu avx512f avx512_bf16", "mixed_bfloat16"),
+        ("auto", "flags : fpu avx512f", "float32"),
+        ("auto", "", "float32"),
+        ("float32", "flags : amx_bf16", "float32"),
+        ("mixed_bfloat16", "flags : fpu", "mixed_bfloat16"),
+    ],
+)
+def test_choose_precision(
+    requested: str, flags: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["cpu:0"])
+    assert choose_precision(requested, flags) == expected
+
+
+def test_a_gpu_trains_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["cpu:0", "gpu:0"])
+    assert choose_precision("auto", "flags : fpu") == "mixed_bfloat16"

@@ -1,13 +1,11 @@
-"""Training runs: what they write, how they go on after a stop, and what they refuse."""
+"""Training runs: what they write, and what they learn from."""
 
 from __future__ import annotations
 
 import csv
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -17,74 +15,14 @@ from data.dataset.collections import TUMOR, Collections
 from data.dataset.image_set import ImageSet
 from data.dataset.outline_files import Outline
 from model import predictors
-from model.config import CLASS_NAMES, NO_TUMOUR, ArchitectureConfig, TrainingConfig
+from model.config import CLASS_NAMES, NO_TUMOUR
 from model.predictors import predict_in_batches
-from model.training import run_folder
 from model.training import train as training
 from model.training.batches import Sources
-from model.training.devices import choose_precision
-from model.training.run_folder import HISTORY_FIELDS, RunError, read_history
+from model.training.run_folder import HISTORY_FIELDS, read_history
 from model.training.train import train
+from tests.model.training.small_run import CONFIG, halves
 from tests.model_helpers import smooth_images
-
-CONFIG = TrainingConfig(
-    epochs=2,
-    batch_size=4,
-    collection_share=0.0,
-    graft_share=0.0,
-    phantom_share=0.0,
-    seed=3,
-    precision="float32",
-    architecture=ArchitectureConfig(
-        filters=(4, 4, 4, 4),
-        strides=(2, 2, 2, 1),
-        pools=(2, 1, 2, 4),
-        lesion_layer=3,
-        hidden=(8, 6),
-    ),
-)
-
-
-@pytest.fixture(scope="module")
-def images() -> ImageSet:
-    labels = np.arange(16) % 4
-    names = tuple(f"{CLASS_NAMES[label]}/{i}.png" for i, label in enumerate(labels))
-    return ImageSet(smooth_images(16, seed=1), labels, names, "a-hash")
-
-
-@pytest.fixture(scope="module")
-def outlines(images: ImageSet) -> dict[str, Outline]:
-    square = np.array([[60, 60], [100, 60], [100, 110], [60, 110]], np.float32)
-    return {n: Outline(1, False, square) for n in images.names if not n.startswith("notumor")}
-
-
-@pytest.fixture(scope="module")
-def finished(images: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a run of two epochs; tests must not write to it."""
-    folder = tmp_path_factory.mktemp("run") / "two"
-    train(CONFIG, *halves(images), folder)
-    return folder
-
-
-def halves(images: ImageSet) -> tuple[ImageSet, ImageSet]:
-    """Eight images to train on and eight for validation."""
-    return images.take(np.arange(8)), images.take(np.arange(8, 16))
-
-
-def figures(path: Path) -> list[dict[str, float]]:
-    """The history without its times."""
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in read_history(path)]
-
-
-def assert_same_run(one: Path, other: Path, images: ImageSet) -> None:
-    left, right = figures(one / "history.csv"), figures(other / "history.csv")
-    assert [row["epoch"] for row in left] == [row["epoch"] for row in right] == [1, 2]
-    for old, new in zip(left, right, strict=True):
-        assert new == pytest.approx(old, rel=1e-3, abs=1e-4, nan_ok=True)
-    batch = images.images[:4].astype(np.float32) / 255
-    models = (keras.models.load_model(folder / "model.keras") for folder in (one, other))
-    outputs = [np.asarray(model(batch)) for model in models]
-    np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-3)
 
 
 def test_a_run_writes_what_it_promises(finished: Path, images: ImageSet) -> None:
@@ -182,95 +120,6 @@ def test_the_weights_learn(finished: Path, images: ImageSet) -> None:
     assert 1e-5 < np.abs(last - fresh).mean() < 0.1
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("stopped_in", ["_write_history", "_save last"])
-def test_a_killed_run_goes_on_where_it_was(
-    stopped_in: str,
-    finished: Path,
-    images: ImageSet,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Killed at one of the two writes of the second epoch."""
-    save, write = training.save_model, training.write_history
-
-    def dying_save(model: Any, path: Path) -> None:
-        if int(model.optimizer.iterations) > 2 and stopped_in == f"_save {path.stem}":
-            raise KeyboardInterrupt
-        save(model, path)
-
-    def dying_write(path: Path, history: list[dict[str, float]]) -> None:
-        if len(history) == 2 and stopped_in == "_write_history":
-            raise KeyboardInterrupt
-        write(path, history)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "save_model", dying_save)
-        patch.setattr(training, "write_history", dying_write)
-        with pytest.raises(KeyboardInterrupt):
-            train(CONFIG, *halves(images), tmp_path)
-    assert not (tmp_path / "model.keras").exists()
-    result = train(CONFIG, *halves(images), tmp_path)
-    assert len(result.history) == 2
-    assert_same_run(finished, tmp_path, images)
-
-
-def test_a_resumed_run_drops_out_what_the_uninterrupted_one_would(tmp_path: Path) -> None:
-    """The networks' states of chance after a start and two steps, and after resuming from there."""
-    images = ImageSet(smooth_images(4, seed=1), np.arange(4), tuple("abcd"), "a-hash")
-
-    def chance(model: Any) -> list[list[int]]:
-        layers = [x for x in model.layers if isinstance(x, keras.layers.Dropout)]
-        return [np.asarray(layer.seed_generator.state).tolist() for layer in layers]
-
-    found = []
-    for _ in range(2):
-        run = training._Run(CONFIG, Sources(images, {}), None, None, tmp_path)
-        keras.utils.set_random_seed(CONFIG.seed)
-        model, _history = run._resume([])
-        if not found:
-            for _step in range(2):
-                model.train_on_batch(
-                    np.zeros((4, 224, 224, 1)),
-                    {"probabilities": np.eye(4), "lesion": np.full((4, 14, 14, 4), 0.25)},
-                )
-            training.save_model(model, tmp_path / "last.keras")
-        found.append(chance(model))
-    assert found[0] == found[1]
-    assert len(found[0]) == 2
-    assert {counter for _, counter in found[0]} == {2}
-
-
-def test_a_finished_run_is_returned_without_training(
-    finished: Path, images: ImageSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = {path.name: path.read_bytes() for path in finished.iterdir()}
-    monkeypatch.setattr(training, "_Run", None)  # calling it would raise
-    monkeypatch.setattr(run_folder, "describe_machine", lambda: "another machine")
-    result = train(CONFIG, *halves(images), finished)
-    assert result.folder == finished
-    assert str(result.history) == str(read_history(finished / "history.csv"))  # nan is no nan
-    assert result.run == json.loads(before["run.json"])
-    assert result.run["machine"] != "another machine"
-    assert {path.name: path.read_bytes() for path in finished.iterdir()} == before
-
-
-def test_a_folder_with_other_settings_is_refused(finished: Path, images: ImageSet) -> None:
-    other = replace(CONFIG, seed=5, augmentation=replace(CONFIG.augmentation, rotation_range=45.0))
-    with pytest.raises(RunError) as caught:
-        train(other, *halves(images), finished)
-    assert str(caught.value) == (
-        f"`out` must be a new folder or one with the same config. Received: {finished}, where "
-        "config.augmentation.rotation_range is 14.0, not 45.0; config.seed is 3, not 5"
-    )
-
-
-def test_a_folder_with_other_data_is_refused(finished: Path, images: ImageSet) -> None:
-    training_part, validation = halves(images)
-    with pytest.raises(RunError, match=r"same data\..*data.sha256 is \w+, not b-hash$"):
-        train(CONFIG, replace(training_part, sha256="b-hash"), validation, finished)
-
-
 def test_a_run_without_validation_images_has_no_figures_for_them(
     images: ImageSet, tmp_path: Path
 ) -> None:
@@ -323,15 +172,6 @@ def test_a_run_with_phantoms_grafts_and_counterfactuals(
     assert run["data"]["outlined"] == 6
 
 
-def test_a_folder_of_another_protocol_or_with_other_outlines_is_refused(
-    finished: Path, images: ImageSet, outlines: dict[str, Outline]
-) -> None:
-    with pytest.raises(RunError, match=r"data\.protocol is official, not clean$"):
-        train(CONFIG, *halves(images), finished, protocol="clean")
-    with pytest.raises(RunError, match=r"data\.outlined is 0, not 6$"):
-        train(CONFIG, *halves(images), finished, outlines=outlines)
-
-
 def test_either_network_is_asked_in_batches(
     finished: Path, images: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,77 +198,6 @@ def test_training_in_bfloat16_leaves_the_session_in_float32(
     last = keras.models.load_model(tmp_path / "last.keras")
     assert last.get_layer("conv2").compute_dtype == "bfloat16"
     assert {layer.compute_dtype for layer in result.model.layers} == {"float32"}
-
-
-# settings
-
-
-@pytest.mark.parametrize(
-    ("requested", "flags", "expected"),
-    [
-        ("auto", "flags : fpu avx512f amx_bf16 amx_tile", "mixed_bfloat16"),
-        ("auto", "flags : fpu avx512f avx512_bf16", "mixed_bfloat16"),
-        ("auto", "flags : fpu avx512f", "float32"),
-        ("auto", "", "float32"),
-        ("float32", "flags : amx_bf16", "float32"),
-        ("mixed_bfloat16", "flags : fpu", "mixed_bfloat16"),
-    ],
-)
-def test_choose_precision(
-    requested: str, flags: str, expected: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["cpu:0"])
-    assert choose_precision(requested, flags) == expected
-
-
-def test_a_gpu_trains_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["cpu:0", "gpu:0"])
-    assert choose_precision("auto", "flags : fpu") == "mixed_bfloat16"
-
-
-def test_the_last_cycle_is_calmer_and_a_single_one_is_not() -> None:
-    config = TrainingConfig(epochs=10, restarts=(0.4, 0.8), calm=0.5)
-    assert config.augmentation_at(7) == config.augmentation
-    calm = config.augmentation_at(8)
-    assert calm.frame == config.augmentation.frame / 2
-    assert calm.elastic == config.augmentation.elastic / 2
-    assert calm.rotation_range == config.augmentation.rotation_range
-    assert calm.horizontal_flip is True
-    single = TrainingConfig(epochs=1)
-    assert single.cycles == (1,)
-    assert single.augmentation_at(0) == single.augmentation
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"epochs": 0}, "`epochs` must be at least 1. Received: 0"),
-        ({"batch_size": 0}, "`batch_size` must be at least 1. Received: 0"),
-        ({"phantoms_per_class": 0}, "`phantoms_per_class` must be at least 1. Received: 0"),
-        ({"graft_controls": 1.5}, "`graft_controls` must be in [0, 1]. Received: 1.5"),
-        ({"restarts": (0.5, 0.5)}, "`restarts` must rise, in (0, 1). Received: (0.5, 0.5)"),
-        ({"restarts": (1.0,)}, "`restarts` must rise, in (0, 1). Received: (1.0,)"),
-        ({"calm": 1.5}, "`calm` must be in [0, 1]. Received: 1.5"),
-        ({"ramp": -0.1}, "`ramp` must be in [0, 1]. Received: -0.1"),
-        ({"graft_share": 0.6}, "together below 1. Received: 0.26, 0.6, 0.14"),
-        ({"paint_out_share": 0.7, "control_share": 0.4}, "together at most 1. Received: 0.7 and"),
-        ({"control_share": -0.1}, "must be at least 0 and together at most 1. Received: 0.14 and"),
-        ({"phantom_share": -0.1}, "must be at least 0 and together below 1. Received: 0.26, 0.16,"),
-        ({"precision": "float16"}, "auto, float32, mixed_bfloat16. Received: 'float16'"),
-    ],
-)
-def test_settings_out_of_range_are_refused(changes: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(words)):
-        TrainingConfig(**changes)
-
-
-def test_the_settings_survive_json() -> None:
-    settings = TrainingConfig().as_dict()
-    assert json.loads(json.dumps(settings)) == settings
-    assert settings["epochs"] == TrainingConfig().epochs
-    assert settings["architecture"]["filters"] == [128] * 4 + [256] * 4
-    assert settings["architecture"]["lesion_layer"] == 6
-    assert settings["augmentation"]["brightness_range"] == [0.8, 1.2]
 
 
 def test_read_history_without_a_file(tmp_path: Path) -> None:
