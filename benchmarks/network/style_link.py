@@ -40,7 +40,8 @@ from data.dataset.protocols import load_parts
 from data.phantoms.sets import cached_phantoms
 from model.config import NO_TUMOUR, TrainingConfig
 from model.system import describe_machine
-from model.training.batches import Sources, TrainingFlow
+from model.training.batches import TrainingFlow
+from model.training.draws import Sources
 
 REPORT = REPORTS / "style_link.json"
 CACHE = ROOT / "data" / "cache"

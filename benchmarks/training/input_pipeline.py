@@ -27,8 +27,8 @@ from data.phantoms.sets import PhantomPool, draw_phantoms
 from model.config import NO_TUMOUR, TrainingConfig
 from model.system import describe_machine
 from model.training.batch_workers import Source, feeding
-from model.training.batches import Sources
 from model.training.devices import choose_precision
+from model.training.draws import Sources
 from model.training.train import _Run
 
 REPORT = REPORTS / "input_pipeline.json"

@@ -193,7 +193,7 @@ def training(options: argparse.Namespace) -> dict[str, Any]:
     from data.dataset.protocols import load_parts
     from data.phantoms.sets import cached_phantoms
     from model.training.batch_workers import Source, feeding
-    from model.training.batches import Sources
+    from model.training.draws import Sources
     from model.training.train import _Run
 
     folder = options.folder

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from model.config import TrainingConfig
 from model.system import begin_worker
-from model.training.batches import Batch, Sources, TrainingFlow
+from model.training.batches import Batch, TrainingFlow
+from model.training.draws import Sources
 
 AHEAD = 8
 """Batches that may be made before they are asked for."""

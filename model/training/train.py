@@ -34,8 +34,9 @@ from model.metrics.accuracy import cross_entropy
 from model.predictors import predict_in_batches
 from model.training.architecture import build_cnn, fold_normalization
 from model.training.batch_workers import Source, feeding
-from model.training.batches import Batch, Sources
+from model.training.batches import Batch
 from model.training.devices import choose_precision, count_devices, data_parallel
+from model.training.draws import Sources
 from model.training.objective import (
     learning_rate_schedule,
     superset_accuracy,

@@ -14,7 +14,8 @@ from data.dataset.division import Manifest
 from data.dataset.image_set import ImageSet
 from data.phantoms.sets import PhantomPool
 from model.config import NO_TUMOUR, TrainingConfig
-from model.training.batches import Sources, TrainingFlow
+from model.training.batches import TrainingFlow
+from model.training.draws import Sources
 from tests.data.audit.test_audit import heads
 
 

@@ -13,7 +13,8 @@ from data.dataset.image_set import ImageSet
 from data.dataset.outline_files import Outline
 from data.phantoms.sets import PhantomPool
 from model.config import CLASS_NAMES, NO_TUMOUR, AugmentationConfig, TrainingConfig
-from model.training.batches import Sources, TrainingFlow
+from model.training.batches import TrainingFlow
+from model.training.draws import Sources
 from tests.model_helpers import smooth_images
 
 STILL = AugmentationConfig(

@@ -17,7 +17,8 @@ from data.dataset.outline_files import Outline
 from data.phantoms.sets import PhantomPool
 from model.config import CLASS_NAMES, NO_TUMOUR, TrainingConfig
 from model.training.batch_workers import Source, feeding, prefetched
-from model.training.batches import Sources, TrainingFlow
+from model.training.batches import TrainingFlow
+from model.training.draws import Sources
 from tests.model_helpers import smooth_images
 
 CONFIG = TrainingConfig(

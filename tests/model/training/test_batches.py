@@ -12,8 +12,9 @@ from data.dataset.collections import LABELS, TUMOR, Collections
 from data.dataset.image_set import ImageSet
 from data.dataset.outline_files import Outline
 from model.config import NO_TUMOUR, TrainingConfig
-from model.training.batches import KINDS, Sources, TrainingFlow, admissible, even_chances
+from model.training.batches import TrainingFlow, admissible
 from model.training.counterfactuals import dilate
+from model.training.draws import KINDS, Sources, even_chances
 from tests.model.training.batch_makers import (
     BOX,
     CONFIG,

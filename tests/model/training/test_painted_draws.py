@@ -10,7 +10,7 @@ import pytest
 from data.dataset.image_set import ImageSet
 from data.dataset.outline_files import Outline, outline_mask
 from model.config import NO_TUMOUR
-from model.training import batches
+from model.training import draws
 from model.training.counterfactuals import dilate, paint_out
 from tests.model.training.batch_makers import (
     BOX,
@@ -63,9 +63,9 @@ def test_with_the_tumour_painted_out_an_image_is_notumor_and_has_no_lesion() -> 
 def test_the_shares_of_painted_images_grow_over_the_ramp() -> None:
     """With a ramp over half of ten epochs: none in the first, all of their share from the sixth."""
     config = replace(CONFIG, epochs=10, ramp=0.5, paint_out_share=0.5, control_share=0.25)
-    flows = [flow_of(numbered(range(1, 9)), config, number) for number in range(10)]
-    assert [flow._paint_out for flow in flows] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, *[0.5] * 5])
-    assert [flow._control for flow in flows] == pytest.approx(
+    each = [flow_of(numbered(range(1, 9)), config, number)._draws for number in range(10)]
+    assert [epoch.paint_out for epoch in each] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, *[0.5] * 5])
+    assert [epoch.control for epoch in each] == pytest.approx(
         [0, 0.05, 0.1, 0.15, 0.2, *[0.25] * 5]
     )
 
@@ -98,7 +98,7 @@ def test_a_control_keeps_its_label_its_tumour_and_its_target() -> None:
 
 
 def test_a_control_without_a_place_is_the_image_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "control_patch", lambda *_, **__: None)
+    monkeypatch.setattr(draws, "control_patch", lambda *_, **__: None)
     plain = one("glioma", CONFIG, OUTLINES)
     control = one("glioma", replace(CONFIG, control_share=1.0), OUTLINES)
     np.testing.assert_array_equal(control[0], plain[0])

@@ -15,7 +15,7 @@ from data.dataset.image_set import ImageSet
 from data.dataset.outline_files import Outline
 from model.training import run_folder
 from model.training import train as training
-from model.training.batches import Sources
+from model.training.draws import Sources
 from model.training.run_folder import RunError, read_history
 from model.training.train import train
 from tests.model.training.small_run import CONFIG, halves

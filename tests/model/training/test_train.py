@@ -18,7 +18,7 @@ from model import predictors
 from model.config import CLASS_NAMES, NO_TUMOUR
 from model.predictors import predict_in_batches
 from model.training import train as training
-from model.training.batches import Sources
+from model.training.draws import Sources
 from model.training.run_folder import HISTORY_FIELDS, read_history
 from model.training.train import train
 from tests.model.training.small_run import CONFIG, halves
