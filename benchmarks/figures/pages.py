@@ -56,7 +56,7 @@ def parts() -> dict[Path, dict[str, str]]:
             "endurance": serving_tables.endurance(
                 _report("render_host"), _report("soak"), _report("fuzz")
             ),
-            "study": serving_tables.study(_report_if_any("study")),
+            "study": serving_tables.study(_report("study")),
         },
         docs / "scaling.md": scaling.scaling(_report("batch")),
         docs / "training.md": {

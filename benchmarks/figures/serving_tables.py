@@ -99,10 +99,8 @@ def endurance(host: dict[str, Any], soak: dict[str, Any], fuzz: dict[str, Any]) 
     return f"{plan}\n\n{table((rate + ', good and bad', ''), rows)}"
 
 
-def study(report: dict[str, Any] | None) -> str:
-    """A study of hundreds of slices, as the page sends it; "" where there is no report yet."""
-    if report is None:
-        return ""
+def study(report: dict[str, Any]) -> str:
+    """A study of hundreds of slices, as the page sends it."""
     aims = report["aims"]
     rows = [
         [f"first answer (aim {aims['seconds_to_first_answer']:.0f} s)",

@@ -102,7 +102,7 @@ def test_what_went_wrong_is_said() -> None:
     assert "1,500,000 inputs in 30 minutes, 1 failures" in rows["fuzzing of what reads uploads"]
 
 
-def test_a_study_is_shown_with_its_aims_once_it_was_measured() -> None:
+def test_a_study_is_shown_with_its_aims() -> None:
     report = {
         "machine": "a machine", "instructions": "AVX2", "slices": 300, "side": 512,
         "archive_megabytes": 61.4, "seconds_to_first_answer": 2.04, "seconds_to_all": 14.96,
@@ -114,7 +114,6 @@ def test_a_study_is_shown_with_its_aims_once_it_was_measured() -> None:
     assert rows["first answer (aim 3 s)"] == "2.0 s"
     assert rows["all answers (aim 20 s)"] == "15.0 s"
     assert rows["peak memory of the service (aim 256 MB)"] == "182 MB"
-    assert serving_tables.study(None) == ""
 
 
 @pytest.mark.parametrize("name", ["comparison", "engines", "render_host", "soak", "fuzz"])
