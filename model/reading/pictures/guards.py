@@ -22,7 +22,7 @@ from model.reading.pictures.tiff import stored_kind
 MAX_PIXELS = 20_000_000
 MAX_PIXELS_OF = {
     "JPEG": 50_000_000, "MPO": 50_000_000, "TIFF": 10_000_000, "WEBP": 4096 * 2160,
-    "AVIF": 4096 * 2160, "JPEG2000": 2048 * 2048, "HEIC": 25_000_000,
+    "AVIF": 4096 * 2160, "JPEG2000": 2048 * 2048, "HEIC": MAX_PIXELS,
 }  # fmt: skip
 """JPEGs are read at a fraction of their size; of the others Pillow holds several copies."""
 MAX_PICTURE_SIDE = 65_535
