@@ -1,7 +1,7 @@
 """Batch normalization in one operation on TensorFlow, where Keras's own takes a dozen.
 
-On a CPU these dozen, each through memory once, take as long as the convolutions around them: a
-step takes two thirds of the time without them.
+On a CPU these dozen go through memory once each: without them a step takes a fifth less time
+(0.28 to 0.22 s with AMX).
 """
 
 from __future__ import annotations
