@@ -11,7 +11,11 @@ const LAYOUTS = [ // where the mark stands, of a pair and of a single file; size
 
 /** Pairs among files, or whatever has a name and lies beside them, as [header, voxels]. */
 export function pairsOf(files) {
-  const stems = Map.groupBy(files.filter(({ name }) => HALF.test(name)), ({ name }) => name.replace(HALF, ""));
+  const stems = new Map(); // every choice of files comes by here, so without Map.groupBy, which browsers of 2023 lack
+  for (const file of files.filter(({ name }) => HALF.test(name))) {
+    const stem = file.name.replace(HALF, "");
+    stems.set(stem, [...(stems.get(stem) ?? []), file]);
+  }
   return [...stems.values()]
     .filter((two) => two.length === 2 && two.filter(({ name }) => VOXELS.test(name)).length === 1)
     .map(([one, other]) => (VOXELS.test(one.name) ? [other, one] : [one, other]));
