@@ -71,7 +71,7 @@ format: $(STAMP_DEV) ## put the sources into ruff's format, and fix what it can
 	$(DEV) -m ruff format .
 
 translations: $(STAMP_DEV) ## gather the pages' texts into translations/ and compile them
-	@$(DEV) -m babel.messages.frontend extract --mapping babel.cfg --keyword _l --keyword _said --no-location \
+	@$(DEV) -m babel.messages.frontend extract --mapping babel.cfg --keyword _l --keyword about --no-location \
 	  --omit-header --sort-output --output translations/messages.pot .
 	@$(DEV) -m babel.messages.frontend update --input-file translations/messages.pot \
 	  --output-dir translations --no-fuzzy-matching --ignore-obsolete

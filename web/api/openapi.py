@@ -1,4 +1,4 @@
-"""The API described: an OpenAPI 3.1 document, written from the schemas."""
+"""The API described: an OpenAPI 3.1 document, written from the schemas of queries and answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flask import Blueprint, Response, jsonify
 from marshmallow import Schema
 
 from model.inference.answer_text import N_
-from web.api import schemas
+from web.api import queries, schemas
 from web.api.uploads import MAX_FILES
 from web.service.state import current_state
 from web.service.study_files import MAX_FILES as MAX_STUDY_FILES
@@ -82,7 +82,7 @@ def _paths() -> dict[str, dict[str, Any]]:
                 N_("Each file is answered for itself: one that cannot be read has an `error` "
                    "instead, and the others are answered all the same."),
                 {"$ref": "#/components/schemas/Predictions"},
-                query=schemas.PredictionsQuery, files=MAX_FILES,
+                query=queries.PredictionsQuery, files=MAX_FILES,
                 errors=(400, 413, 415, 422, 429, 503),
             )
         },
@@ -91,7 +91,7 @@ def _paths() -> dict[str, dict[str, Any]]:
                 N_("Look into a volume"),
                 N_("Small pictures of every slice of one file in one plane, to choose from."),
                 schemas.SlicesSchema,
-                query=schemas.PlaneQuery, files=1, errors=(400, 413, 415, 422, 429, 503),
+                query=queries.PlaneQuery, files=1, errors=(400, 413, 415, 422, 429, 503),
             )
         },
         "/api/v1/studies": {
@@ -101,21 +101,21 @@ def _paths() -> dict[str, dict[str, Any]]:
                    "suits the network best, and one answer for it: in how many neighboring slices "
                    "a tumor is seen."),
                 {"$ref": "#/components/schemas/Study"},
-                query=schemas.StudyQuery, files=MAX_STUDY_FILES,
+                query=queries.StudyQuery, files=MAX_STUDY_FILES,
                 errors=(400, 413, 415, 422, 429, 503),
             )
         },
         "/api/v1/samples": {
             "get": _operation(
                 N_("List the gallery"), N_("The gallery's images that pass the filters."),
-                schemas.SamplesSchema, query=schemas.SamplesQuery, errors=(400,),
+                schemas.SamplesSchema, query=queries.SamplesQuery, errors=(400,),
             )
         },
         "/api/v1/samples/{sample_id}/prediction": {
             "get": _operation(
                 N_("Classify an image of the gallery"),
                 N_("Computed when first asked for, then kept."),
-                schemas.SampleAnswerSchema, query=schemas.ExplainQuery,
+                schemas.SampleAnswerSchema, query=queries.ExplainQuery,
                 errors=(400, 404, 429, 503), parameters=[sample_id],
             )
         },

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, jsonify, request, url_for
 
 from web.api.answers import model_fields, prediction_fields
-from web.api.schemas import ExplainQuery, load_query
+from web.api.queries import ExplainQuery, load_query
 from web.http.errors import problem
 from web.service.samples import Sample
 from web.service.selection import Filters, select

@@ -20,7 +20,7 @@ from model.reading.scan import MAX_SLICES
 from model.reading.series import Series, choose, described, group
 from model.reading.slice_header import HEAD, SliceHeader
 from web.api.answers import model_fields, prediction_fields
-from web.api.schemas import StudyQuery, load_query
+from web.api.queries import StudyQuery, load_query
 from web.api.uploads import (
     MAX_UPLOAD_BYTES,
     all_failed,

@@ -27,7 +27,7 @@ from model.reading.open_scan import has_slices, read_scan
 from model.reading.pairs import VOXELS_ALONE, is_voxels, joined
 from model.reading.scan import Scan
 from web.api.answers import DECIMALS, model_fields, prediction_fields
-from web.api.schemas import PlaneQuery, PredictionsQuery, load_query
+from web.api.queries import PlaneQuery, PredictionsQuery, load_query
 from web.http.errors import problem
 from web.service.state import current_state, place
 
@@ -113,7 +113,7 @@ def answer_files(query: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]
     """Answers the request's files, each for itself.
 
     Args:
-        query: As `web.api.schemas.PredictionsQuery` loads it.
+        query: As `web.api.queries.PredictionsQuery` loads it.
 
     Returns:
         An entry for each file, or for each of its slices: an answer, or an ``error``; and the

@@ -13,7 +13,7 @@ from model.config import PARAMETER_COUNT
 from model.reading.pictures.guards import MAX_PIXELS, MAX_PIXELS_OF
 from model.reading.pictures.picture import FORMATS
 from model.reading.scan import MAX_SLICES
-from web.api.schemas import PredictionsQuery, load_query
+from web.api.queries import PredictionsQuery, load_query
 from web.api.uploads import ERRORS, MAX_FILES, MAX_UPLOAD_BYTES, answer_files
 from web.pages.script_words import ADVICE
 from web.service.state import place

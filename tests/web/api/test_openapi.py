@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from tests.patience import LONGEST_WAIT
 from tests.scan_files import dicom
-from web.api.schemas import SamplesQuery
+from web.api.queries import SamplesQuery
 from web.pages.api_page import entries, schema_type, ticked
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from model.inference.prediction import Prediction
 from tests.conftest import StubClassifier
 from tests.patience import LONGEST_WAIT
-from web.api.schemas import SamplesQuery
+from web.api.queries import SamplesQuery
 from web.service.selection import FilterError, Filters
 
 IDS = [

@@ -20,7 +20,7 @@ KEYWORDS = {
     "_": None,
     "gettext": None,
     "_l": None,
-    "_said": None,
+    "about": None,
     "N_": None,
     "ngettext": (1, 2),
     "lazy_gettext": None,
