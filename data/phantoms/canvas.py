@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Field = NDArray[np.float32]
+Point = tuple[float, float, float]
 NOISE_GRID = 256  # samples a side of the acquisition noise, like a usual MR matrix
 
 

@@ -26,10 +26,11 @@ from scipy import ndimage
 from threadpoolctl import threadpool_limits
 
 from data.phantoms.acquisition import PLANES, Slice, acquire, cut_head, draw_scanner
-from data.phantoms.anatomy import TONES, draw_person, paint_head, widen_ventricles
+from data.phantoms.anatomy import TONES, paint_head, widen_ventricles
 from data.phantoms.atlas import dura_distance
 from data.phantoms.canvas import Canvas, Field
 from data.phantoms.lesions import draw_lesion, mass_effect, paint_lesion
+from data.phantoms.person import draw_person
 from data.phantoms.variety import draw_holes, paint_holes, strip
 
 LABELS = ("glioma", "meningioma", "notumor", "pituitary")

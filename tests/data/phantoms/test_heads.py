@@ -23,9 +23,10 @@ from data.phantoms import (
     one_thread,
 )
 from data.phantoms.acquisition import PLANES
-from data.phantoms.anatomy import TONES, draw_person
+from data.phantoms.anatomy import TONES
 from data.phantoms.canvas import Canvas
 from data.phantoms.draw import CONTRAST_SHARES, PLANE_SHARES
+from data.phantoms.person import draw_person
 from data.phantoms.variety import Hole, draw_holes, paint_holes
 from tests.data.phantoms.made import SIZE, TUMOURS, geometry, head_source
 
