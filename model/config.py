@@ -53,8 +53,8 @@ class ArchitectureConfig:
     """
 
     filters: tuple[int, ...] = (128, 128, 128, 128, 256, 256, 256, 256)
-    strides: tuple[int, ...] = (2, 1, 1, 1, 1, 1, 1, 1)
-    pools: tuple[int, ...] = (4, 1, 2, 1, 1, 2, 1, 2)
+    strides: tuple[int, ...] = (2, 2, 1, 1, 1, 1, 1, 1)
+    pools: tuple[int, ...] = (2, 1, 1, 2, 1, 2, 1, 2)
     lesion_layer: int = 6
     hidden: tuple[int, ...] = (484, 284)
     dropout: float = 0.2
@@ -173,15 +173,15 @@ class TrainingConfig:
         precision: "auto", "float32" or "mixed_bfloat16".
     """
 
-    epochs: int = 58
+    epochs: int = 68
     batch_size: int = 32
     learning_rate: float = 2e-3
-    restarts: tuple[float, ...] = (0.345, 0.862)
+    restarts: tuple[float, ...] = (0.5,)
     calm: float = 0.5
     collection_share: float = 0.26
-    graft_share: float = 0.16
+    graft_share: float = 0.14
     graft_controls: float = 0.4
-    phantom_share: float = 0.14
+    phantom_share: float = 0.18
     phantoms_per_class: int = 800
     phantom_seed: int = 10_000
     paint_out_share: float = 0.14

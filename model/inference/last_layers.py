@@ -20,10 +20,8 @@ from model.config import ArchitectureConfig
 
 Array = NDArray[np.float32]
 
-CUTS = (
-    "elu1", "elu2", "conv3", "elu3", "elu4", "elu5", "conv6", "elu6", "elu7", "conv8", "elu8",
-)  # fmt: skip
-"""Layers to cut at: three of 28 cells a side, four of 14, three of 7 and one of 3."""
+CUTS = ("elu2", "elu3", "conv4", "elu4", "elu5", "conv6", "elu6", "elu7", "conv8", "elu8")
+"""Layers to cut at, behind the last stride: three each of 28, 14 and 7 cells a side, one of 3."""
 
 _CONFIG = ArchitectureConfig()
 

@@ -152,13 +152,13 @@ def test_directions() -> None:
 
 
 def test_geometry_of_the_shipped_layers() -> None:
-    assert geometry("elu1") == geometry("elu2") == geometry("conv3") == (28, 8, 4.0)
-    assert geometry("elu3") == geometry("elu5") == geometry("conv6") == (14, 16, 8.0)
-    assert geometry("elu6") == geometry("conv8") == (7, 32, 16.0)
-    assert geometry("elu8") == (3, 64, 32.0)
+    assert geometry("elu2") == geometry("elu3") == geometry("conv4") == (28, 8, 6.0)
+    assert geometry("elu4") == geometry("elu5") == geometry("conv6") == (14, 16, 10.0)
+    assert geometry("elu6") == geometry("conv8") == (7, 32, 18.0)
+    assert geometry("elu8") == (3, 64, 34.0)
 
 
-@pytest.mark.parametrize("cut", ["elu2", "elu3"])
+@pytest.mark.parametrize("cut", ["elu2", "elu4"])
 def test_geometry_is_the_middle_of_what_a_cell_sees(network: Any, cut: str) -> None:
     side, step, first = geometry(cut)
     cell = side // 2
@@ -179,12 +179,12 @@ def test_upsampling_puts_a_cell_at_its_pixel() -> None:
     maps[0, 3, 5] = 2.0
     large = upsample(maps, "conv6")[0]
     assert large.shape == (224, 224)
-    assert np.unravel_index(large.argmax(), large.shape) == (3 * 16 + 8, 5 * 16 + 8)
+    assert np.unravel_index(large.argmax(), large.shape) == (3 * 16 + 10, 5 * 16 + 10)
     assert large.max() == 2.0
-    assert large[3 * 16 + 16, 5 * 16 + 8] == pytest.approx(1.0)  # half way to the next cell
+    assert large[3 * 16 + 18, 5 * 16 + 10] == pytest.approx(1.0)  # half way to the next cell
     even = upsample(np.ones((2, 3, 3), np.float32), "elu8")
-    np.testing.assert_allclose(even[:, 32:161, 32:161], 1.0, rtol=1e-6)
-    assert even[0, 0, 32] == pytest.approx(1 - 32 / 64)  # it fades towards the rim
+    np.testing.assert_allclose(even[:, 34:163, 34:163], 1.0, rtol=1e-6)
+    assert even[0, 0, 34] == pytest.approx(1 - 34 / 64)  # it fades towards the rim
 
 
 def test_heat_maps_are_positive_and_at_most_one() -> None:
@@ -192,17 +192,17 @@ def test_heat_maps_are_positive_and_at_most_one() -> None:
     maps[0, 2, 2], maps[0, 9, 9] = -5.0, 3.0
     found = heat_maps(maps, "elu5")
     assert found[0].max() == 1.0
-    assert np.unravel_index(found[0].argmax(), (224, 224)) == (152, 152)
+    assert np.unravel_index(found[0].argmax(), (224, 224)) == (154, 154)
     assert found.min() == 0.0
     assert not found[1].any()  # no evidence
     smoothed = heat_maps(maps, "elu5", sigma=6)[0]
-    assert np.unravel_index(smoothed.argmax(), (224, 224)) == (152, 152)
+    assert np.unravel_index(smoothed.argmax(), (224, 224)) == (154, 154)
     assert (smoothed > 0.5).sum() > (found[0] > 0.5).sum()
     np.testing.assert_allclose(smooth(np.ones((1, 224, 224), np.float32), 8.0), 1.0, rtol=1e-5)
 
 
 def test_illegal_arguments_are_named(shipped: Any) -> None:
-    with pytest.raises(ValueError, match=r"`cut` must be one of elu1, .* Received: 'pool7'"):
+    with pytest.raises(ValueError, match=r"`cut` must be one of elu2, .* Received: 'pool7'"):
         Tail.from_keras(shipped, "pool7")
     with pytest.raises(ValueError, match="`target` must be one of logit, contrast"):
         direction(LABELS, "probability")
