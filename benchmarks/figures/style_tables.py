@@ -46,8 +46,10 @@ def leave_one_out(report: dict[str, Any] | None) -> str:
          _or_none(found["missed_with_certainty"], ".1%"), _or_none(found["auroc"], ".3f")]
         for family, found in report["families"].items()
     ]  # fmt: skip
-    head = ("left out", "collections", "people", "tumors called tumors", "healthy called healthy",
-            "tumors missed with certainty", "AUROC")  # fmt: skip
+    head = (
+        f"left out of a run of {report['epochs']} epochs", "collections", "people",
+        "tumors called tumors", "healthy called healthy", "tumors missed with certainty", "AUROC",
+    )  # fmt: skip
     return table(head, rows)
 
 

@@ -92,7 +92,7 @@ def _share(right: NDArray[np.bool_]) -> dict[str, Any] | None:
 
 def build(options: argparse.Namespace) -> dict[str, Any]:
     """The content of the report; written anew after each family."""
-    config = replace(TrainingConfig(), epochs=options.epochs)
+    config = replace(TrainingConfig(), epochs=options.epochs, restarts=())  # too short for two
     parts = load_parts(options.data, load_manifest(), "official")
     outlines = outlines_of(options.data, options.outlines) if options.outlines else None
     every = load_collections(options.also)
