@@ -27,11 +27,11 @@ def parts() -> dict[Path, dict[str, str]]:
         OSError, KeyError, ValueError: A report is missing or lacks a figure.
     """
     evaluation, metadata = _artifact("evaluation"), _artifact("metadata")
-    published, shortcuts = _published(), _report("shortcuts")
+    published, shortcuts, first = _published(), _report("shortcuts"), _report("first_release")
     docs = ROOT / "docs"
     return {
         ROOT / "README.md": {
-            "finding": tables.finding(evaluation, shortcuts, published),
+            "finding": tables.finding(evaluation, first, shortcuts, published),
             "summary": tables.summary(evaluation, shortcuts),
         },
         docs / "results.md": {
@@ -113,7 +113,7 @@ def model_card() -> str:
         collections=tables.collections(metadata),
         copied=f"{sets['test_images_with_copy_in_training']:,}",
         test_images=f"{sets['test_images']:,}",
-        finding=tables.finding(evaluation, shortcuts, published),
+        finding=tables.finding(evaluation, _report("first_release"), shortcuts, published),
         protocols=protocol_tables.protocols(evaluation, published),
         other_collections=tables.other_collections(evaluation),
         missed_and_alarms=protocol_tables.missed_and_alarms(evaluation),

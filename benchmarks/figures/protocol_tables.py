@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.figures.tables import EARLIER, SETS, interval, spread_of, table
+from benchmarks.figures.tables import SETS, interval, spread_of, table
 from model.metrics import accuracy as accuracy_of
 from model.reports.scores import Score, is_earlier, score
 
@@ -122,7 +122,7 @@ def _grouped_row(grouped: dict[str, Any]) -> list[str]:
 
 
 def _recipe(run: dict[str, Any]) -> str:
-    return f", {EARLIER}" if is_earlier(run) else ""
+    return ", first release's recipe" if is_earlier(run) else ""
 
 
 def _over_folds(grouped: dict[str, Any], name: str) -> str:

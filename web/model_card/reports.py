@@ -20,7 +20,9 @@ from web.settings import ROOT
 
 REPORTS = ROOT / "benchmarks" / "reports"
 OF_ARTIFACTS = ("evaluation", "metadata")
-OF_REPORTS = ("audit", "corruptions", "heat_maps", "ood", "serving", "shortcuts")
+OF_REPORTS = (
+    "audit", "corruptions", "first_release", "heat_maps", "ood", "serving", "shortcuts",
+)  # fmt: skip
 
 
 class ReportError(RuntimeError):

@@ -73,6 +73,7 @@ def others(reports: Reports) -> Mapping[str, Any]:
         "certain": CERTAIN,
         "found": elsewhere.others(evaluation),
         "told": elsewhere.told_right(evaluation),
+        "before": optional(lambda: reports["first_release"]["mean"]),
     }
 
 
