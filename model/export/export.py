@@ -29,7 +29,7 @@ from model.inference.heat_map import HEAT_FILE, heat_bytes
 from model.preprocessing import SETTINGS
 from model.system import file_hash, native_notices_silenced
 
-VERSION = "1.0.0"
+VERSION = "2.0.0"
 
 
 def calibration_images(images: ImageArray, count: int) -> NDArray[np.float32]:
