@@ -74,9 +74,9 @@ def _train(options: argparse.Namespace) -> None:
         devices=options.devices, workers=options.workers,
     )  # fmt: skip
     accuracy, finished = result.history[-1]["val_accuracy"], result.folder / "model.keras"
-    figure = (
-        "no validation images" if math.isnan(accuracy) else f"validation accuracy {accuracy:.4f}"
-    )
+    figure = "no validation images"
+    if not math.isnan(accuracy):
+        figure = f"validation accuracy of the last epoch {accuracy:.4f}"
     print(
         f"{finished}: {figure}; next: python -m model export --run {result.folder} "
         f"--data {options.data[0]}" + f" --splits {options.splits}" * (options.splits != MANIFEST)

@@ -5,7 +5,8 @@ A run lives in one folder:
 - `run.json`: configuration, data counts and hashes, library versions, machine;
 - `history.csv`: a row an epoch;
 - `last.keras`: network, lesion head and optimizer after the last epoch;
-- `model.keras`: the finished network, normalisation folded in, written at the end.
+- `fall-1.keras` and so on: the same at the end of each fall of the learning rate but the last;
+- `model.keras`: the finished network, the mean of all these, normalisation folded in.
 
 Only `keras.*` is called, so the code runs on the TensorFlow and the JAX backend.
 """
@@ -18,6 +19,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +60,7 @@ class TrainingResult:
     """A finished run.
 
     Attributes:
-        model: The folded and corrected network, float32, 3,763,940 parameters.
+        model: The averaged and folded network, float32, 3,763,940 parameters.
         history: A row an epoch with the fields of `HISTORY_FIELDS`.
         folder: The run's folder.
         run: The content of `run.json`.
@@ -84,8 +86,10 @@ def train(
 ) -> TrainingResult:
     """Trains a network, or carries on with or reads back the run in `out`.
 
-    The learning rate ends near zero, and the last epoch's weights are kept: nothing is selected,
-    so a run needs no validation images. Where there are some, their figures enter the history.
+    The learning rate falls to near zero, starts anew and falls again. The finished network has the
+    mean of the weights at the ends of these falls (Izmailov et al. 2018, stochastic weight
+    averaging). Nothing is selected, so a run needs no validation images. Where there are some,
+    their figures enter the history.
 
     Args:
         config: Settings of the run.
@@ -129,8 +133,7 @@ def train(
         run_of = _Run(config, sources, validation, held_out, out, workers)
         with scope:
             history = run_of.fit(history)
-        finished = keras.models.load_model(out / "last.keras")
-        save_model(fold_normalization(finished, config.architecture), out / "model.keras")
+        save_model(fold_normalization(run_of.averaged(), config.architecture), out / "model.keras")
     return TrainingResult(keras.models.load_model(out / "model.keras"), history, out, run)
 
 
@@ -162,6 +165,20 @@ class _Run:
     def steps(self) -> int:
         return len(Source(self.sources, self.config))
 
+    @property
+    def _falls(self) -> dict[int, Path]:
+        """Where the network is kept at the ends of all falls but the last, by number of epochs."""
+        ends = accumulate(self.config.cycles[:-1])
+        return {end: self.out / f"fall-{n}.keras" for n, end in enumerate(ends, start=1)}
+
+    def averaged(self) -> keras.Model:
+        """The network with the mean of the weights at the ends of the falls."""
+        ends = [*self._falls.values(), self.out / "last.keras"]
+        networks = [keras.models.load_model(path) for path in ends]
+        weights = zip(*(network.get_weights() for network in networks), strict=True)
+        networks[-1].set_weights([np.mean(each, axis=0) for each in weights])
+        return networks[-1]
+
     def fit(self, history: list[dict[str, float]]) -> list[dict[str, float]]:
         """Runs the epochs that are missing and returns the whole history."""
         config = self.config
@@ -171,7 +188,7 @@ class _Run:
         return self._epochs(history)
 
     def _epochs(self, history: list[dict[str, float]]) -> list[dict[str, float]]:
-        config, out = self.config, self.out
+        config, out, falls = self.config, self.out, self._falls
         keras.utils.set_random_seed(config.seed)
         model, history = self._resume(history)
         with feeding(Source(self.sources, config), self.workers) as batches_of, tqdm(
@@ -183,6 +200,8 @@ class _Run:
                 row = self._row(model, epoch, _one_epoch(model, batches_of(epoch), bar), started)
                 history.append(row)
                 write_history(out / "history.csv", history)
+                if epoch + 1 in falls:
+                    save_model(model, falls[epoch + 1])
                 save_model(model, out / "last.keras")  # last: it has seen complete epochs
                 log.info(" ".join(f"{key}={value:.5g}" for key, value in row.items()))
         return history

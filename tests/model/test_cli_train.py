@@ -59,7 +59,7 @@ def test_train_uses_the_official_protocol_and_no_outlines_unless_told(
     assert trained["protocol"] == "official"
     assert trained["outlines"] is None
     assert capsys.readouterr().out == (
-        f"{dataset / 'run' / 'model.keras'}: validation accuracy 0.8750; next: "
+        f"{dataset / 'run' / 'model.keras'}: validation accuracy of the last epoch 0.8750; next: "
         f"python -m model export --run {dataset / 'run'} --data {dataset} "
         f"--splits {dataset / 'splits.csv'}\n"
     )

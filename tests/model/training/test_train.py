@@ -6,6 +6,7 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,6 +19,7 @@ from model import predictors
 from model.config import CLASS_NAMES, NO_TUMOUR
 from model.predictors import predict_in_batches
 from model.training import train as training
+from model.training.architecture import fold_normalization
 from model.training.draws import Sources
 from model.training.run_folder import HISTORY_FIELDS, read_history
 from model.training.train import train
@@ -27,7 +29,7 @@ from tests.model_helpers import smooth_images
 
 def test_a_run_writes_what_it_promises(finished: Path, images: ImageSet) -> None:
     files = {path.name for path in finished.iterdir()}
-    assert files == {"run.json", "history.csv", "last.keras", "model.keras"}
+    assert files == {"run.json", "history.csv", "fall-1.keras", "last.keras", "model.keras"}
     with (finished / "history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [tuple(row) for row in rows] == [HISTORY_FIELDS] * 2
@@ -49,17 +51,34 @@ def test_a_run_writes_what_it_promises(finished: Path, images: ImageSet) -> None
     assert run["versions"]["keras"] == keras.__version__
 
 
-def test_the_finished_network_is_the_last_one_folded(finished: Path, images: ImageSet) -> None:
+def test_the_finished_network_is_the_mean_of_the_falls_folded(
+    finished: Path, images: ImageSet
+) -> None:
     batch = images.images.astype(np.float32) / 255
-    last = keras.models.load_model(finished / "last.keras")
-    model = keras.models.load_model(finished / "model.keras")
+    first, last, model = (
+        keras.models.load_model(finished / f"{name}.keras") for name in ("fall-1", "last", "model")
+    )
+    assert (int(first.optimizer.iterations), int(last.optimizer.iterations)) == (2, 4)
     kinds = {type(layer) for layer in model.layers}
     assert not kinds & {keras.layers.BatchNormalization, keras.layers.Dropout}
+    pairs = list(zip(first.get_weights(), last.get_weights(), strict=True))
+    assert max(float(np.abs(a - b).max()) for a, b in pairs) > 1e-3
+    last.set_weights([(a + b) / 2 for a, b in pairs])
     np.testing.assert_allclose(
         np.asarray(model(batch)),
         np.asarray(last(batch, training=False)["probabilities"]),
         atol=1e-5,
     )
+
+
+def test_falls_of_no_epoch_are_left_out(tmp_path: Path, images: ImageSet) -> None:
+    def kept(**settings: Any) -> dict[int, Path]:
+        config = replace(CONFIG, **settings)
+        return training._Run(config, Sources(images, {}), None, None, tmp_path)._falls
+
+    assert kept(epochs=5, restarts=()) == kept(epochs=1) == {}
+    ends = {4: tmp_path / "fall-1.keras", 9: tmp_path / "fall-2.keras"}
+    assert kept(epochs=10, restarts=(0.4, 0.9)) == ends
 
 
 # other collections
@@ -176,8 +195,8 @@ def test_either_network_is_asked_in_batches(
     finished: Path, images: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     last = keras.models.load_model(finished / "last.keras")
-    model = keras.models.load_model(finished / "model.keras")
-    whole = predict_in_batches(model, images.images)
+    folded = fold_normalization(last, CONFIG.architecture)
+    whole = predict_in_batches(folded, images.images)
     monkeypatch.setattr(predictors, "BATCH", 5)
     found = predict_in_batches(last, images.images)
     assert found.shape == (16, 4)
