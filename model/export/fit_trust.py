@@ -32,6 +32,7 @@ from model.metrics.decisions import (
     fit_kind_threshold,
 )
 from model.predictors import network_outputs
+from model.reports.elsewhere import CERTAIN
 from model.system import file_hash
 
 KEPT = 0.99
@@ -40,6 +41,10 @@ detector's threshold keeps."""
 LEAST_TEMPERATURE = 1.0
 """Validation alone would sharpen what hard draws left unsure, as its people are of the collections
 that were trained on. A stranger's picture is not, and would be missed with certainty."""
+MISSED = 0.01
+"""Share of the held-out tumors, mean over the collections, that may be missed with certainty: a
+third of what is wanted of strangers' pictures."""
+HIGHEST_TEMPERATURE = 5.0
 MARGIN = 1.03
 """How far the threshold lies above that quantile: no development picture more passes than at 1."""
 COUNTED = 50
@@ -90,7 +95,9 @@ def fit_trust(
     logits = np.concatenate([rows for rows, _ in seen])
     labels = np.concatenate([part.labels for part in held])
     weights = even_weights(held)
-    temperature = max(LEAST_TEMPERATURE, fit_temperature(logits, labels, weights))
+    temperature = cautious_temperature(
+        logits, labels, collections_of(held), fit_temperature(logits, labels, weights)
+    )
     ceiling = fit_ceiling(softmax(logits, temperature), labels)
     trust = Trust(temperature, ceiling, 1.0, 0.0, mean, whitener, threshold)
     answers = trust.calibrated(logits)
@@ -118,14 +125,46 @@ def fit_trust(
     }
 
 
-def even_weights(held: Sequence[ImageSet | Collections]) -> NDArray[np.float64]:
-    """What each image counts, so that a large group does not drown the others: float64 (n,)."""
-    names = np.concatenate(
+def collections_of(held: Sequence[ImageSet | Collections]) -> NDArray[np.str_]:
+    """The collection of each image, str (n,)."""
+    return np.concatenate(
         [
             part.collections if isinstance(part, Collections) else np.full(len(part), "dataset")
             for part in held
         ]
     )
+
+
+def cautious_temperature(
+    logits: NDArray[np.floating[Any]],
+    labels: NDArray[np.int64],
+    collections: NDArray[np.str_],
+    fitted: float,
+) -> float:
+    """The lowest temperature, from the fitted one and `LEAST_TEMPERATURE`, that misses few surely.
+
+    Args:
+        logits: float (n, 4) of images of held-out people.
+        labels: int (n,).
+        collections: str (n,).
+        fitted: The temperature with the highest likelihood.
+
+    Returns:
+        The lowest with at most `MISSED` tumors missed with certainty, else `HIGHEST_TEMPERATURE`.
+    """
+    tumor = labels != NO_TUMOUR
+    there = [tumor & (collections == name) for name in np.unique(collections[tumor])]
+    least = max(LEAST_TEMPERATURE, fitted)
+    for temperature in np.geomspace(least, max(least, HIGHEST_TEMPERATURE), 100):
+        certain = softmax(logits, float(temperature))[:, NO_TUMOUR] > CERTAIN
+        if np.mean([certain[rows].mean() for rows in there] or 0.0) <= MISSED:
+            break
+    return float(temperature)
+
+
+def even_weights(held: Sequence[ImageSet | Collections]) -> NDArray[np.float64]:
+    """What each image counts, so that a large group does not drown the others: float64 (n,)."""
+    names = collections_of(held)
     healthy = np.concatenate([part.labels == NO_TUMOUR for part in held])
     _, group, sizes = np.unique(
         np.stack([names, healthy.astype(names.dtype)]), axis=1,

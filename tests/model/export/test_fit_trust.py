@@ -85,6 +85,21 @@ def test_an_answer_is_never_made_surer_than_the_network() -> None:
     assert trust.temperature == 1.0
 
 
+def test_the_temperature_rises_until_few_tumors_are_missed_with_certainty() -> None:
+    """One of ten tumors in one of two collections: 0.9 of a logit of 6 among zeros is at 1.82."""
+    logits = np.zeros((30, 4))
+    labels = np.repeat([0, 4, 2], 10)
+    logits[:20, 0], logits[20:, 2] = 4.0, 9.0  # healthy heads may be certain
+    logits[3] = 0, 0, 6, 0
+    collections = np.repeat(["a", "b", "a"], 10)
+    found = fit_trust.cautious_temperature(logits, labels, collections, 0.7)
+    assert 6 / np.log(27) <= found < 1.03 * 6 / np.log(27)
+    assert fit_trust.cautious_temperature(logits, labels, collections, 2.5) == 2.5
+    assert fit_trust.cautious_temperature(logits[4:], labels[4:], collections[4:], 0.7) == 1.0
+    logits[3, 2] = 1e6
+    assert fit_trust.cautious_temperature(logits, labels, collections, 0.7) == 5.0
+
+
 @pytest.mark.usefixtures("few_phantoms")
 def test_people_of_other_collections_take_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of the report do not: their part is never asked for."""
