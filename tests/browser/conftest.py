@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="module")  # one for all would leave asyncio's loop to the tests after these
+@pytest.fixture(scope="package")  # for the session it would leave asyncio's loop to other rooms
 def browser() -> Iterator[Browser]:
     expect.set_options(timeout=1000 * PAGE_WAIT)
     if not CHROMIUM.is_file() and os.environ.get("REQUIRE_BROWSER") != "1":
@@ -61,43 +62,41 @@ def serve(app: Flask) -> Iterator[str]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
-    """Opens a path in a fresh context; any complaint in the console fails the test."""
-    complaints: list[str] = []
+def browser_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
+    """Opens a path in a fresh context, whose console may speak of errors that the server answered.
+
+    `before` is called with the empty page.
+    """
     contexts = []
 
-    def open_path(path: str, **options: Any) -> Page:
+    def open_path(
+        path: str, *, before: Callable[[Page], None] | None = None, **options: Any
+    ) -> Page:
         context = browser.new_context(base_url=address, reduced_motion="reduce", **options)
         context.set_default_timeout(1000 * PAGE_WAIT)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        if before is not None:
+            before(page)
         page.goto(path)
         return page
 
     yield open_path
     for context in contexts:
         context.close()
-    assert complaints == []
 
 
 @pytest.fixture
-def browser_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
-    """As ``open_page``, for pages that answer with an error too, which Chromium logs."""
-    contexts = []
+def open_page(browser_page: Callable[..., Page]) -> Iterator[Callable[..., Page]]:
+    """As `browser_page`, but any complaint in the console fails the test."""
+    complaints: list[str] = []
 
-    def open_path(path: str, **options: Any) -> Page:
-        context = browser.new_context(base_url=address, reduced_motion="reduce", **options)
-        context.set_default_timeout(1000 * PAGE_WAIT)
-        contexts.append(context)
-        page = context.new_page()
-        page.goto(path)
-        return page
+    def listen(page: Page) -> None:
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
 
-    yield open_path
-    for context in contexts:
-        context.close()
+    yield partial(browser_page, before=listen)
+    assert complaints == []
 
 
 @pytest.fixture
@@ -117,13 +116,9 @@ def files(tmp_path: Path) -> dict[str, Path]:
 
 
 @pytest.fixture
-def noisy(browser: Browser, address: str) -> Any:
-    """A page whose console may speak of errors: the browser itself writes refused answers there."""
-    context = browser.new_context(base_url=address, reduced_motion="reduce")
-    page = context.new_page()
-    page.goto("/analyse")
-    yield page
-    context.close()
+def noisy(browser_page: Callable[..., Page]) -> Page:
+    """Analyse, for tests in which the server refuses something."""
+    return browser_page("/analyse")
 
 
 @pytest.fixture

@@ -15,19 +15,12 @@ from marshmallow.validate import OneOf
 from numpy.typing import NDArray
 
 from model.inference.prediction import Prediction
-from tests.conftest import StubClassifier
+from tests.conftest import GALLERY, StubClassifier
 from tests.patience import LONGEST_WAIT
 from web.api.queries import SamplesQuery
 from web.service.selection import FilterError, Filters
 
-IDS = [
-    "glioma-00",
-    "glioma-01",
-    "meningioma-00",
-    "notumor-00",
-    "pituitary-00",
-    "pituitary-01",
-]
+IDS = [sample_id for sample_id, *_ in GALLERY]
 
 
 def test_healthz_needs_no_inference(client: FlaskClient, classifier: object) -> None:
