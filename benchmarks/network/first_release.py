@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from benchmarks.report import REPORTS, ROOT, write_report
 from data.dataset.collections import Collections, load_collections, person_of
 from data.dataset.image_set import ImageSet, load_split, to_float
+from data.dataset.image_store import ImageArray
 from model.config import CLASS_NAMES, NO_TUMOUR
 from model.evaluation.other_collections import means, set_figures
 from model.reports.elsewhere import CERTAIN
@@ -50,7 +51,7 @@ def served_file(commit: str = COMMIT) -> bytes:
     return found.stdout
 
 
-def probabilities_of(content: bytes, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def probabilities_of(content: bytes, images: ImageArray) -> NDArray[np.float32]:
     """What the file says of images, float32 (n, 4), before any calibration.
 
     Args:
