@@ -117,7 +117,6 @@ def test_the_export_costs_at_most_two_in_a_thousand(evaluation: dict[str, Any]) 
     assert min(keras[0], litert[0]) >= 0.98
 
 
-@pytest.mark.xfail(reason=HALF_TRAINED)
 def test_both_files_agree_on_the_images_that_chose_the_export(evaluation: dict[str, Any]) -> None:
     keras, litert = (figures(evaluation, file, "validation") for file in ("keras", "litert"))
     np.testing.assert_allclose(litert, keras, atol=0.002)
