@@ -40,7 +40,7 @@ def facts(reports: Reports) -> Mapping[str, Any]:
         "megabytes": metadata["files"][served]["bytes"] / 1e6,
         "parameters": int(metadata["parameters"]),
         "side": int(metadata["preprocessing"]["image_size"]),
-        "training": optional(lambda: int(metadata["training"]["data"]["training"])),
+        "training": optional(lambda: _learned_from(metadata["training"]["data"])),
         "unseen": score(scores["test_unseen"]),
         "official": score(scores["test"]),
         "copied": int(evaluation["sets"]["test_images_with_copy_in_training"]),
@@ -51,6 +51,11 @@ def facts(reports: Reports) -> Mapping[str, Any]:
             lambda: float(reports["serving"]["median"]["milliseconds_per_inference"])
         ),
     }
+
+
+def _learned_from(data: Mapping[str, Any]) -> int:
+    """Images of the dataset and of the other collections that were trained on."""
+    return int(data["training"]) + sum(data["collections"].get("images", {}).values())
 
 
 def _answered(evaluation: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -29,6 +29,7 @@ def test_facts_put_other_collections_first_and_call_the_leaked_figure_leaked(
     text = part_text(client.get("/model").text, "facts")
     scores = report("evaluation")["files"]["litert"]
     metadata = report("metadata")
+    learned = metadata["training"]["data"]
     unseen, official = scores["test_unseen"], scores["test"]
     others = report("evaluation")["other_collections"]
     low, high = others["mean_95"]["balanced"]
@@ -41,7 +42,7 @@ def test_facts_put_other_collections_first_and_call_the_leaked_figure_leaked(
         f"Test images without a copy in Training, {unseen['correct']} of {unseen['images']} "
         + percent(unseen["accuracy"]),
         f"{metadata['parameters']:,} parameters",
-        f"{metadata['training']['data']['training']:,} images",
+        f"{learned['training'] + sum(learned['collections']['images'].values()):,} images",
         "patients it has never met cross-validation, 5 of 5 folds",
         percent(report("evaluation")["protocols"]["grouped"]["pooled"]["accuracy"]),
         metadata["files"]["brain_tumor_cnn.tflite"]["sha256"][:12],
