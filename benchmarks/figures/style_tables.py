@@ -1,6 +1,6 @@
 """Markdown of what style tells, and of collections that were left out of the training.
 
-Each function takes the parsed report, or None where there is none yet, which gives no text.
+Each function takes the parsed report, or None where there is none yet.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.figures.tables import table
 
+NOT_YET = "*Not measured yet.*"
 _SETS = {
     "dataset": "the dataset as it is",
     "first_release": "draws of the first release",
@@ -20,7 +21,7 @@ _SETS = {
 def style_link(report: dict[str, Any] | None) -> str:
     """How well style alone tells tumors from healthy heads."""
     if report is None:
-        return ""
+        return NOT_YET
     rows = []
     for name, label in _SETS.items():
         if name in report["sets"]:
@@ -39,7 +40,7 @@ def style_link(report: dict[str, Any] | None) -> str:
 def leave_one_out(report: dict[str, Any] | None) -> str:
     """What short runs say of a family of collections that they were not trained on."""
     if report is None:
-        return ""
+        return NOT_YET
     rows = [
         [family, ", ".join(found["collections"]), str(found["people"]),
          _share(found["tumors"]), _share(found["healthy"]),
