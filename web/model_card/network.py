@@ -55,7 +55,7 @@ def facts(reports: Reports) -> Mapping[str, Any]:
 
 def _learned_from(data: Mapping[str, Any]) -> int:
     """Images of the dataset and of the other collections that were trained on."""
-    return int(data["training"]) + sum(data["collections"].get("images", {}).values())
+    return int(data["training"] + sum(data["collections"].get("images", {}).values()))
 
 
 def _answered(evaluation: Mapping[str, Any]) -> Mapping[str, Any]:
