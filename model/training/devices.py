@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -75,13 +76,15 @@ def choose_precision(requested: str, cpu_flags: str | None = None) -> str:
 
     Returns:
         For "auto", "mixed_bfloat16" where a GPU or the CPU's AMX or AVX-512 instructions speed it
-        up, else "float32": without them bfloat16 is emulated and slower.
+        up, else "float32": without them bfloat16 is emulated and slower. `ONEDNN_MAX_CPU_ISA`
+        holds them back.
     """
     if requested != "auto":
         return requested
     if cpu_flags is None:
         information = Path("/proc/cpuinfo")
         cpu_flags = information.read_text(encoding="utf-8") if information.exists() else ""
-    fast = "amx_bf16" in cpu_flags or "avx512_bf16" in cpu_flags
+    there = "amx_bf16" in cpu_flags or "avx512_bf16" in cpu_flags
+    fast = there and "ONEDNN_MAX_CPU_ISA" not in os.environ
     on_gpu = any("cpu" not in device.lower() for device in keras.distribution.list_devices())
     return "mixed_bfloat16" if on_gpu or fast else "float32"

@@ -141,8 +141,12 @@ def test_two_devices_train_as_one_does(tmp_path: Path) -> None:
 def test_choose_precision(
     requested: str, flags: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["cpu:0"])
     assert choose_precision(requested, flags) == expected
+    if requested == "auto":
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+        assert choose_precision(requested, flags) == "float32"
 
 
 def test_a_gpu_trains_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import keras
@@ -53,6 +54,10 @@ def test_gradients_are_keras_s() -> None:
         assert float(np.linalg.norm(one - other)) < 1e-4 * scale
 
 
+@pytest.mark.skipif(
+    "ONEDNN_MAX_CPU_ISA" in os.environ,
+    reason="oneDNN is to do without bfloat16, which TensorFlow asks the processor for",
+)
 def test_in_bfloat16_it_returns_bfloat16_and_keeps_its_statistics_in_float32() -> None:
     layer = FusedBatchNormalization(dtype="mixed_bfloat16")
     found = layer(maps(2), training=True)
